@@ -82,6 +82,8 @@ export class PrimarySide {
   #last = 0;
   readonly #has = new Map<MemberId, Has>();
   #required: readonly MemberId[] = [];
+  /** Since when a required member has said nothing of what it has, though it may answer beacons. */
+  readonly #unheard = new Map<MemberId, number>();
   /** By joining member, the number from which on it has all that was acknowledged. */
   readonly #joinAt = new Map<MemberId, number>();
 
@@ -138,6 +140,13 @@ export class PrimarySide {
       if (has.at.w >= this.#options.rows.assigned) has.behindMs = nowMs;
       if (nowMs - has.behindMs >= times.shrinkMs) this.#lost(member);
     }
+    for (const member of this.#required) {
+      if (this.#has.has(member)) continue;
+      const sinceMs = this.#unheard.get(member) ?? nowMs;
+      const late = nowMs - sinceMs >= times.shrinkMs;
+      this.#unheard.set(member, late ? nowMs : sinceMs);
+      if (late) this.#lost(member);
+    }
   }
 
   /** Takes a frame of a standby. */
@@ -172,6 +181,9 @@ export class PrimarySide {
     }
     for (const member of this.#joinAt.keys()) {
       if (!members.includes(member)) this.#joinAt.delete(member);
+    }
+    for (const member of this.#unheard.keys()) {
+      if (!members.includes(member)) this.#unheard.delete(member);
     }
     this.#required = members;
     this.gate.require(members);

@@ -7,7 +7,7 @@ import { MemoryDisk } from "../sim/memory_store.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { type MemberId, roleTimes } from "../../server/standby/role_types.ts";
 import { NumberedRows } from "../../server/standby/numbered_rows.ts";
-import { PrimarySide } from "../../server/standby/primary_side.ts";
+import { type PrimaryOptions, PrimarySide } from "../../server/standby/primary_side.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import type { StandbyFrame } from "../../server/standby/link_frames.ts";
 import type { StandbyPeer } from "../../server/standby/peer.ts";
@@ -17,10 +17,12 @@ const CELL = "a" as CellName;
 const MEMBER = "m" as MemberId;
 const TICK_MS = 150;
 
+const { shrinkMs: SHRINK_MS } = roleTimes(3000);
+
 type Offer = StandbyFrame & { readonly kind: "offer" };
 
 /** A primary with rows, whose only peer is made by the test. */
-function primarySide(peer: StandbyPeer) {
+function primarySide(peer: StandbyPeer, step: PrimaryOptions["step"] = () => {}) {
   const time = new VirtualTime();
   const { clock, timers } = time.global;
   const disk = new MemoryDisk(time, new Prng("disk"));
@@ -48,7 +50,7 @@ function primarySide(peer: StandbyPeer) {
     epoch: () => 1,
     voters: () => ({ generation: 1, places: [CELL] }),
     peers: () => [peer],
-    step: () => {},
+    step,
   });
   return { lines, opened, primary, time };
 }
@@ -94,4 +96,34 @@ Deno.test("12: a standby on a full disk is offered streams less and less often, 
   pass(1000);
   up({ kind: "ack", at: opened.position!, filling: false });
   assert.deepEqual(said().slice(2), ["standby stream began"]);
+});
+
+Deno.test("12: a required standby that ends its streams before it says what it has is given up", () => {
+  const peer: StandbyPeer = {
+    cell: "b" as CellName,
+    send(frame) {
+      if (frame.kind !== "offer") return true;
+      const { stream } = frame;
+      time.global.timers.soon(() => {
+        primary.take(peer, { kind: "accepted", cell: CELL, stream, member: MEMBER });
+        primary.take(peer, { kind: "ended", cell: CELL, stream, why: "cannot read" });
+      });
+      return true;
+    },
+  };
+  let written = false;
+  const { opened, primary, time } = primarySide(peer, (input) => {
+    assert.deepEqual(input, { kind: "copy", member: MEMBER, state: "lost" });
+    // The register does not have it any more.
+    primary.require([]);
+  });
+  primary.require([MEMBER]);
+  opened.write([{ kind: "set", key: ["x"], value: new Uint8Array(1) }], () => written = true);
+  const pass = (ms: number) => {
+    for (const until = time.nowMs + ms; time.nowMs < until; time.runFor(TICK_MS)) primary.tick();
+  };
+  pass(SHRINK_MS - TICK_MS);
+  assert.equal(written, false);
+  pass(3 * TICK_MS);
+  assert.equal(written, true);
 });
