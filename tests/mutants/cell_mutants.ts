@@ -85,8 +85,8 @@ const ROWS: readonly Row[] = [
   [
     "drop what waits for an owner",
     "server/node/parked.ts",
-    "if (this.#inputs.length < ALL_MAX) this.#inputs.push(parked);",
-    "void ALL_MAX;",
+    "if (this.#inputs.length < ALL_MAX) {",
+    "if (this.#inputs.length < 0 * ALL_MAX) {",
   ],
   [
     "withhold without a bound",

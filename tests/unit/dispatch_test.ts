@@ -34,5 +34,5 @@ Deno.test("an uninterest that is held does not end the interest that comes after
   shard.ending = false;
   dispatch.submit(shard, interest);
   dispatch.release([shard]);
-  deepEqual(taken, [interest, { ...uninterest, watched: ["cid"] }]);
+  deepEqual(taken, [interest, { ...uninterest, watched: ["cid"], order: 1 }]);
 });

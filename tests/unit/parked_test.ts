@@ -35,8 +35,11 @@ const interest = (watched: string, node = NODE) => ({
   node,
   items: [{ watched, watchedId: "", watcher: "ann", watcherId: "" } as unknown as InterestItem],
 });
-const watchedOf = (parked: Parked) =>
-  parked.takeAll(0).flatMap(({ input }) => input.kind === "uninterest" ? [input.watched] : []);
+const watchedOf = (parked: Parked) => {
+  const left = parked.takeAll(0).map(({ input }) => parked.left(input));
+  parked.routed();
+  return left.flatMap((input) => input?.kind === "uninterest" ? [input.watched] : []);
+};
 
 Deno.test("what waits does not end a later interest: that may have been taken already", () => {
   const parked = new Parked();
