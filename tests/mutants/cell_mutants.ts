@@ -228,10 +228,9 @@ const ROWS: readonly Row[] = [
   [
     "let a node leave with its shards",
     "server/node/cluster_orders.ts",
-    "      if (map.table.shards.some(({ owner }) => owner?.id === id)) continue;\n" +
-    "      const node = this.#refOf(id);\n" +
-    "      if (id === self.id ? map.shards.length > 0 :",
-    "      const node = this.#refOf(id);\n      if (id === self.id ? false :",
+    "    if (map.table.shards.some(({ owner }) => owner?.id === id)) return false;\n" +
+    "    if (id === self.id) return map.shards.length === 0;",
+    "    if (id === self.id) return true;",
   ],
   [
     "forget where a shard was moved by order",

@@ -54,5 +54,5 @@ Deno.test("what waits does not end a later interest: that may have been taken al
   add(parked, uninterest("bob"), 0);
   parked.watches(interest("bob"));
   add(parked, uninterest("bob"), 0);
-  deepEqual(watchedOf(parked), [["bob"], ["bob"]]);
+  deepEqual(watchedOf(parked), [["bob"]]);
 });
