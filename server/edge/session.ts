@@ -268,10 +268,10 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   }
 
   /** Who was offline already stays so, and nothing is sent: after a sign-out neither is. */
-  presenceFrozen(before: Watched | null, frozen: Watched): void {
+  presenceFrozen(before: Watched | null, frozen: Watched, missed: boolean): void {
     if (before === null) return this.presenceChanged(frozen, "first");
     const pending = this.outgoing.queue?.dropPresence(before) ?? false;
-    const same = before.devices.length === 0 && before.lastSeen === frozen.lastSeen;
+    const same = !missed && before.devices.length === 0 && before.lastSeen === frozen.lastSeen;
     if (pending || !same) this.presenceChanged(frozen, "changed");
   }
 

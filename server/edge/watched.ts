@@ -24,8 +24,11 @@ export interface Watcher {
   presenceChanged(watched: Watched, news: PresenceNews): void;
   /** The right to see this user is gone: to be shown offline. */
   presenceRevoked(watched: Watched): void;
-  /** In place of `before` (null: nobody), `frozen` is seen: offline, as after a sign-out. */
-  presenceFrozen(before: Watched | null, frozen: Watched): void;
+  /**
+   * In place of `before` (null: nobody), `frozen` is seen: offline, as after a sign-out. `missed`: it
+   * was not shown the last change of `before`, as one that was doubted.
+   */
+  presenceFrozen(before: Watched | null, frozen: Watched, missed: boolean): void;
   /** The user is seen as it is again, or not at all, in place of `frozen`. */
   presenceThawed(frozen: Watched): void;
 }

@@ -189,12 +189,18 @@ export class Watchers {
   }
 
   /** The frozen user is nobody else's: it has no place in the table, and no interest. */
-  #freeze(watcher: Watcher, before: Watched | null, user: Watched, lastSeen: number): void {
+  #freeze(
+    watcher: Watcher,
+    before: Watched | null,
+    user: Watched,
+    lastSeen: number,
+    missed = false,
+  ): void {
     if (before !== null && before !== user && before.lastSeen === lastSeen) return;
     const frozen = new Watched(user.name, user.id);
     frozen.lastSeen = lastSeen;
     (watcher.frozen ??= new Map()).set(user.name, frozen);
-    watcher.presenceFrozen(before, frozen);
+    watcher.presenceFrozen(before, frozen, missed);
   }
 
   #thaw(watcher: Watcher, name: AccountName): Watched | null {
@@ -315,11 +321,12 @@ export class Watchers {
       this.#thaw(watcher, name);
       return watcher.presenceRevoked(frozen);
     }
+    const missed = user.doubted?.get(watcher) === true;
     user.delete(watcher);
     remove(watcher.watched, user);
     this.#pairs--;
     if (lastSeen === null) watcher.presenceRevoked(user);
-    else this.#freeze(watcher, user, user, lastSeen);
+    else this.#freeze(watcher, user, user, lastSeen, missed);
     this.#forgetIfIdle(user);
   }
 

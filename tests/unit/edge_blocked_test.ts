@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { POINT_SPACE } from "../../shard/name/ids.ts";
 import type { WatchTarget } from "../../shard/ops.ts";
 import { batch, idOf, name, on, poll, type Rig, rig } from "./edge_fixture.ts";
 
@@ -75,6 +76,26 @@ Deno.test("a block by who is offline already sends nothing, and is remembered", 
   session.lost(sink);
   const { sink: again } = r.start({ resume: session.id });
   assert.deepEqual(again.events().filter((e) => e["user"] === "bob"), [offline("bob")]);
+});
+
+Deno.test("a block by who went offline while the session was doubted is shown", () => {
+  for (const by of ["answer", "packet"]) {
+    const r = watching();
+    const { sink } = r.start();
+    // A takeover by another node: what bob's shard has said before may be lost.
+    r.router.held.add("session.attach");
+    r.deliver({ kind: "announce", lo: 0, hi: POINT_SPACE, epoch: 1, lossy: true });
+    r.presence("bob", [], BLOCKED_AT);
+    r.time.runFor(100);
+    assert.equal(sink.of("presence").length, 2, "not before it is known whether she may see it");
+    if (by === "packet") block(r);
+    r.router.denied.add("alice>bob");
+    r.router.frozen.set("alice>bob", BLOCKED_AT);
+    r.router.release();
+    r.time.runFor(100);
+    const told = sink.of("presence").slice(2).filter((e) => e["user"] === "bob");
+    assert.deepEqual(told, [offline("bob")], by);
+  }
 });
 
 Deno.test("a block stops pending presence, whatever state that was", () => {
