@@ -100,6 +100,11 @@ export class Callers {
     return true;
   }
 
+  /** How long the caller of a request still waits (ms). */
+  leftMs(request: RequestId, nowMs: number): number {
+    return (this.#requests.get(request)?.untilMs ?? nowMs) - nowMs;
+  }
+
   /** A request without a reply, as it is to be repeated. */
   requestOf(request: RequestId): Request | undefined {
     return this.#requests.get(request)?.input;

@@ -5,7 +5,7 @@
  */
 import { type AskedOf, type PeerRefusal, PeerRequests, TRIAL_MS } from "./peer_requests.ts";
 import type { Cancel } from "./ports.ts";
-import type { Interest } from "./callers.ts";
+import type { Interest, Request } from "./callers.ts";
 import type { AskedId, Peer, PeerFrame, PeerLinks } from "./peers.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { Elsewhere } from "./dispatch.ts";
@@ -15,7 +15,7 @@ import type { Effect, RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 import { fail } from "../../shard/errors.ts";
-
+import { isTooLate } from "./too_late.ts";
 import { Parked, waits } from "./parked.ts";
 import { peerKey } from "./peers.ts";
 import { REPEATABLE, WRITES } from "../../shard/handlers/handlers.ts";
@@ -129,7 +129,7 @@ export class Remote implements Elsewhere {
     const { id: shard, epoch, owner } = row;
     const asked = input.request;
     const commits = input.kind === "request" && WRITES.has(input.op);
-    if (input.kind === "request" && this.#refuse(asked, owner, commits)) return;
+    if (input.kind === "request" && this.#refuse(input, owner, commits)) return;
     const frame: PeerFrame = input.kind === "interest"
       ? { kind: "interest", asked, shard, epoch, items: input.items }
       : {
@@ -150,17 +150,21 @@ export class Remote implements Elsewhere {
   }
 
   /** Replies to a request whose owner may not be asked now; returns whether it did. */
-  #refuse(asked: AskedId, owner: ShardRow["owner"], commits: boolean): boolean {
+  #refuse(input: Request, owner: ShardRow["owner"], commits: boolean): boolean {
     const { callers, ports: { clock } } = this.#parts();
-    const why = owner === null
-      ? null
-      : this.#asked.refusal(peerKey(owner), clock.monoMs(), commits);
-    if (why === null) return false;
-    this.refused[why]++;
+    const { op, request: asked } = input;
+    const nowMs = clock.monoMs();
+    const key = owner === null ? null : peerKey(owner);
+    // What waits for its owner may still become this node's own.
+    const late = key !== null && this.#host.isLinked(key) &&
+      isTooLate(op, callers.leftMs(asked, nowMs));
+    const why = late || key === null ? null : this.#asked.refusal(key, nowMs, commits);
+    if (why === null && !late) return false;
+    if (why !== null) this.refused[why]++;
     this.#tries.delete(asked);
     const result = why === "full"
       ? fail("busy", BUSY, RETRY_MS)
-      : fail("unavailable", SILENT, TRIAL_MS);
+      : fail("unavailable", SILENT, late ? RETRY_MS : TRIAL_MS);
     callers.reply(asked, result);
     return true;
   }

@@ -291,6 +291,11 @@ const TESTED: readonly Mutant[] = [
     "if (!repeatable || row?.epoch === of.epoch) return reply();",
     "if (!repeatable || row !== undefined) return reply();",
   ]),
+  ...inTested("server/node/too_late.ts", "tests/scenario/cell_too_late_test.ts", [
+    "send a write that may arrive after its caller's time",
+    "return leftMs < WAY_MS &&",
+    "return leftMs < 0 &&",
+  ]),
   ...inTested("server/node/resharder.ts", "tests/scenario/lone_usurped_test.ts", [
     "take another node's table for one's own",
     ": holder !== undefined && sameNode(holder.owner, ownership.self);",
