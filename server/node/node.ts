@@ -66,6 +66,8 @@ export class Node implements EdgeRouter {
       stopped: () => this.#stopped,
     });
     this.#parts = parts;
+    // What waits for shards goes on without them: there may be none left that has another turn.
+    parts.map.onRemoved = () => ports.timers.soon(() => this.#stopped || this.#turnEnded());
     this.asks = parts.asks;
     this.stored = new StoredAccounts(this, ports);
     this.traces = parts.traces;

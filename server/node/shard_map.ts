@@ -12,6 +12,8 @@ import { evenTable, type ShardRow, type ShardTable, withEpochs } from "../../sha
 export class ShardMap {
   /** In the order of the table: by their points. */
   shards: readonly Shard[] = [];
+  /** Called when this node has some of its shards no more. */
+  onRemoved: () => void = () => {};
   #table: ShardTable = evenTable(1);
   #byId = new Map<number, Shard>();
   /** Whether the shards of this node are known; it may have none. */
@@ -118,8 +120,10 @@ export class ShardMap {
   }
 
   #set(shards: readonly Shard[]): void {
+    const former = this.shards;
     this.shards = [...shards].sort((a, b) => a.lo - b.lo);
     this.#byId = new Map(shards.map((s) => [s.id, s]));
+    if (former.some(({ id }) => !this.#byId.has(id))) this.onRemoved();
   }
 
   /**

@@ -296,6 +296,11 @@ const TESTED: readonly Mutant[] = [
     "return leftMs < WAY_MS &&",
     "return leftMs < 0 &&",
   ]),
+  ...inTested("server/node/node.ts", "tests/scenario/cell_late_store_test.ts", [
+    "wait at start for shards that others have taken over",
+    "    parts.map.onRemoved = () => ports.timers.soon(() => this.#stopped || this.#turnEnded());\n",
+    "",
+  ]),
   ...inTested("server/node/resharder.ts", "tests/scenario/lone_usurped_test.ts", [
     "take another node's table for one's own",
     ": holder !== undefined && sameNode(holder.owner, ownership.self);",

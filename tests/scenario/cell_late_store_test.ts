@@ -8,9 +8,12 @@ import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { SimNode } from "../sim/sim_node.ts";
 import { TABLE_REGISTER } from "../../server/node/ports.ts";
 
-type Waiting = "holders" | "append";
+type Waiting = "holders" | "append" | "readLog";
 
-/** Two nodes. What one asks about owners waits while its gate is shut, and replies to its appends. */
+/**
+ * Two nodes. What one asks about owners and for logs waits while its gate is shut, and replies to its
+ * appends.
+ */
 class Gated {
   readonly cluster = new Cluster(11, {
     nodes: 2,
@@ -46,6 +49,7 @@ class Gated {
           reached.append(batches, (...result) => {
             this.#wait(node, "append", () => done(...result));
           }),
+        readLog: (...asked) => this.#wait(node, "readLog", () => reached.readLog(...asked)),
       };
     };
   }
@@ -196,4 +200,25 @@ Deno.test("11: what a shard has said without a lease reaches edges after a split
   ok(!node.mayServe && device!.online);
   cell.open("holders");
   cell.await("the end of the session", () => !device!.online, 3000);
+});
+
+Deno.test("11: a node that loses its shards before it has read their logs has started", () => {
+  const cell = new Gated();
+  const { cluster, first, second } = cell;
+  for (const node of cluster.nodes) node.start();
+  cell.shared();
+  for (const node of cluster.nodes) cluster.kill(node);
+  cell.shut(second, "readLog");
+  for (const node of cluster.nodes) node.start();
+  const own = () => second.up ? second.running.node.shards.length : 0;
+  cell.await("the claims of all", () => first.answering.length === 2 && own() === 2, 2000);
+  const { store } = cluster.cell!;
+  store.keepFrom(second.id, true);
+  cluster.cell!.cut(first.id, second.id, true);
+  cell.await("a takeover", () => first.answering.length === 4, 30_000);
+  ok(!second.serving);
+  store.keepFrom(second.id, false);
+  cell.await("the loss of its shards", () => own() === 0, 2000);
+  cluster.time.runFor(1);
+  ok(second.serving);
 });

@@ -83,7 +83,7 @@ function upOf({ nodes }: SimGroup) {
 }
 
 /** Whether a node is to leave, as a node that is up knows, or has left and has not ended yet. */
-export function isLeaving(cluster: Cluster): boolean {
+export function isLeaving(cluster: Pick<Cluster, "several">): boolean {
   return cluster.several.some((group) => {
     // What a node knows of the nodes is made anew each time that it is asked.
     const views = upOf(group).map(({ nodes }) => nodes);

@@ -92,7 +92,7 @@ function setNumber(cluster: Cluster, node: SimNode, count: number): void {
 }
 
 /** Whether a node knows of a change of the shards that is not over. */
-export function isResharding({ nodes }: Cluster): boolean {
+export function isResharding({ nodes }: Pick<Cluster, "nodes">): boolean {
   return nodes.some((n) => n.up && n.running.node.coordinator.work?.state === "running");
 }
 

@@ -36,8 +36,9 @@ import { Movers } from "./movers.ts";
 import { lostAnswers } from "./lost_answers.ts";
 import { poisoned } from "./poison.ts";
 import { blockedForAWhile, blockedReturn, stalledLook } from "./injections.ts";
-import { checkOrders, endOrders, isLeaving, orders } from "./orders.ts";
-import { checkTable, checkWork, isResharding, reshards } from "./reshards.ts";
+import { checkOrders, endOrders, orders } from "./orders.ts";
+import { checkTable, checkWork, reshards } from "./reshards.ts";
+import { RECOVER_MS, recovered } from "./recovered.ts";
 import { checkUsurped, createFor, lookAgain } from "./takeovers.ts";
 import { delayOwed } from "./delayed_packets.ts";
 import { saidWithoutLease } from "./said_without_lease.ts";
@@ -46,8 +47,6 @@ import { unannounced } from "./unannounced.ts";
 import { Violation } from "./history.ts";
 import { Cluster } from "./cluster.ts";
 
-/** Everything that was sent is acked, and everybody connected, so long after the faults, ms. */
-export const RECOVER_MS = 60_000;
 /** Outboxes are empty, presence and rosters as they should be, so long after that, ms. */
 export const CONVERGE_MS = 50_000;
 /** Nobody has been without a connection for so long when it is compared what they see, ms. */
@@ -209,29 +208,6 @@ function startUnread(cluster: Cluster): void {
   node.start();
   cluster.time.runFor(4500);
   recovered(cluster);
-}
-
-function recovered(cluster: Cluster): void {
-  const { people, nodes } = cluster;
-  // Asked after every turn: what costs most comes last.
-  const waits = () =>
-    nodes.some((n) => !n.serving || n.stopping) || cluster.contest?.decided === false ||
-    cluster.movers?.over === false || people.some((p) =>
-      p.busy || p.unsent > 0 && p.devices.some((d) =>
-          d.wanted
-        ) ||
-      p.devices.some((d) => d.wanted && (!d.online || d.life !== p.life))
-    ) || isResharding(cluster) || isLeaving(cluster);
-  if (cluster.runWhile(waits, RECOVER_MS)) return;
-  const late = isResharding(cluster) ? ["the shards are being changed"] : people.flatMap((p) => [
-    ...(p.busy ? [`${p.name} is being operated on`] : []),
-    ...(p.unsent > 0 ? [`${p.name} has ${p.unsent} unsent`] : []),
-    ...p.devices.filter((d) => d.wanted && !d.online).map((d) => `${d.who} is not connected`),
-    ...p.devices.filter((d) => d.online && d.life !== p.life)
-      .map((d) => `${d.who} is connected to a deleted account`),
-  ]);
-  const names = people.filter((p) => late.some((t) => t.startsWith(p.name))).map((p) => p.name);
-  throw new Violation("liveness", `${RECOVER_MS} ms after healing: ${late.join(", ")}`, names);
 }
 
 /** Everybody does one last thing, whose effects are then waited for. */

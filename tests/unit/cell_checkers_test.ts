@@ -4,6 +4,8 @@ import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { InterestAnswer } from "../../shard/edge_packet.ts";
 import type { OpName } from "../../shard/ops.ts";
 import { evenTable, reshaped, type ShardTable, withEpochs } from "../../shard/table/table.ts";
+import { awaited } from "../sim/recovered.ts";
+import { Cluster } from "../sim/cluster.ts";
 import { FreshReads, type Watched } from "../sim/fresh_reads.ts";
 import { History } from "../sim/history.ts";
 import { KnownTables } from "../sim/known_tables.ts";
@@ -173,4 +175,18 @@ Deno.test("11: FreshReads notices presence of a former epoch", () => {
   early(2);
   const late = old.watch();
   throws(() => late(2), /reads are not stale/);
+});
+
+Deno.test("11: what is waited for after the faults names each node, user and device that is late", () => {
+  const cluster = new Cluster(1, { nodes: 2, users: 1, devicesPerUser: 1 });
+  const [alice] = cluster.people;
+  alice!.busy = alice!.devices[0]!.wanted = true;
+  deepEqual([...awaited(cluster)], [
+    "node 1 is down",
+    "node 2 is down",
+    "alice is being operated on",
+    "alice/d1 is not connected",
+  ]);
+  cluster.nodes[0]!.start();
+  deepEqual([...awaited(cluster)][0], "node 1 has not started: shards none");
 });
