@@ -28,6 +28,8 @@ export interface Elsewhere {
   withhold(shard: Shard, effect: Effect): boolean;
   /** The edge of this node watches users from now on: see `Rewatched`. */
   watches(interest: Pick<Interest, "node" | "items">): void;
+  /** Forgets the requests of a shard's accounts that wait for its owner. */
+  forgetWaiting(shard: Shard): void;
   /** Whether this node may serve its own shards now. */
   readonly mayServe: boolean;
 }
@@ -167,8 +169,9 @@ export class Dispatch {
     this.#rewatched.routed(() => this.#held.some(({ kind }) => kind === "uninterest"));
   }
 
-  /** Forgets the held inputs of a shard's callers: they are repeated from `Callers`. */
+  /** Forgets the inputs of a shard's callers that are held or wait: they are repeated from `Callers`. */
   forgetHeld(shard: Shard): void {
+    this.elsewhere?.forgetWaiting(shard);
     this.#held = this.#held.filter((input) => {
       if (input.kind === "request") return !shard.owns(input.name);
       return input.kind !== "interest" || !shard.owns(input.items[0]!.watched);

@@ -7,7 +7,7 @@ import type { AskedOf } from "./peer_requests.ts";
 import { isRepeated, type ShardPacket } from "../../shard/message/packets.ts";
 import type { Interest } from "./callers.ts";
 import { Rewatched } from "./rewatched.ts";
-import type { ShardInput } from "../../shard/effects.ts";
+import type { RequestId, ShardInput } from "../../shard/effects.ts";
 
 /** Inputs beyond which no request may wait. */
 const REQUESTS_MAX = 10_000;
@@ -29,6 +29,18 @@ export interface ParkedInput {
   readonly againMs: number;
 }
 
+/** An input, and the owner whose room it takes. */
+interface Waiting extends ParkedInput {
+  readonly owner: NodeId | null;
+}
+
+/** Counts one less under a key; a count of none is not kept. */
+function lessen<K>(counts: Map<K, number>, key: K): void {
+  const left = (counts.get(key) ?? 0) - 1;
+  if (left > 0) counts.set(key, left);
+  else counts.delete(key);
+}
+
 /** Whether a packet waits where its owner cannot be reached: nobody sends it again. */
 export function waits(packet: ShardPacket): boolean {
   return packet.kind === "signal" || !isRepeated(packet);
@@ -40,7 +52,7 @@ function isSignal(input: ShardInput): boolean {
 
 /** See the head of this file. */
 export class Parked {
-  #inputs: ParkedInput[] = [];
+  #inputs: Waiting[] = [];
   /** Until when (monotonic) a signal is worth being routed; kept while it is, and waits again. */
   readonly #untilMs = new WeakMap<ShardInput, number>();
   #signals = 0;
@@ -71,9 +83,22 @@ export class Parked {
       this.#byOwner.set(owner, its + 1);
     }
     if (this.#inputs.length < ALL_MAX) {
-      this.#inputs.push({ ...parked, input: this.#rewatched.waits(input) });
+      this.#inputs.push({ ...parked, input: this.#rewatched.waits(input), owner });
     }
     return true;
+  }
+
+  /** Takes out the requests of accounts that `owns` has: the caller repeats them. */
+  takeRequests(owns: (name: AccountName) => boolean): readonly RequestId[] {
+    const taken: RequestId[] = [];
+    this.#inputs = this.#inputs.filter(({ input, owner }) => {
+      if (input.kind !== "request" || !owns(input.name)) return true;
+      lessen(this.#byAccount, input.name);
+      lessen(this.#byOwner, owner);
+      taken.push(input.request);
+      return false;
+    });
+    return taken;
   }
 
   /** The edge of this node watches users from now on. */

@@ -189,6 +189,14 @@ export class Remote implements Elsewhere {
     this.#parts().callers.reply(request, fail("busy", BUSY, RETRY_MS));
   }
 
+  forgetWaiting(shard: Shard): void {
+    // As `retry` does: what is not wanted any more is not repeated either.
+    for (const request of this.#parked.takeRequests((name) => shard.owns(name))) {
+      this.#tries.delete(request);
+      this.#parts().callers.refuseWithdrawn(request);
+    }
+  }
+
   /** Routes again what waits; to be called when something has changed, and now and then. */
   retry(): void {
     const { callers, dispatch, map, ports: { clock } } = this.#parts();

@@ -282,6 +282,11 @@ const TESTED: readonly Mutant[] = [
     "if (id !== undefined) dispatch.route(callers.begun(input, id));",
     "dispatch.route(id === undefined ? input : callers.begun(input, id));",
   ]),
+  ...inTested("server/node/dispatch.ts", "tests/unit/repeated_once_test.ts", [
+    "ask the new owner twice for what has waited for a lease",
+    "    this.elsewhere?.forgetWaiting(shard);\n",
+    "",
+  ]),
   ...inTested("server/node/remote.ts", LATE, [
     "forget that a former owner may have done what the next one is asked",
     "    this.#repeats(asked);\n    const { callers }",

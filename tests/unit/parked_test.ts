@@ -1,8 +1,14 @@
 /** What waits for an owner that cannot be reached. */
 import { deepEqual, equal } from "node:assert/strict";
-import { Parked, SIGNAL_WAITS_MS, SIGNALS_MAX } from "../../server/node/parked.ts";
+import {
+  ACCOUNT_MAX,
+  OWNER_MAX,
+  Parked,
+  SIGNAL_WAITS_MS,
+  SIGNALS_MAX,
+} from "../../server/node/parked.ts";
+import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { InterestItem } from "../../shard/edge_packet.ts";
-import type { NodeId } from "../../shard/name/ids.ts";
 import type { ShardInput } from "../../shard/effects.ts";
 
 const signal = () => ({ kind: "packet", packet: { kind: "signal" } }) as ShardInput;
@@ -55,4 +61,23 @@ Deno.test("what waits does not end a later interest: that may have been taken al
   parked.watches(interest("bob"));
   add(parked, uninterest("bob"), 0);
   deepEqual(watchedOf(parked), [["bob"]]);
+});
+
+Deno.test("requests that are taken out leave their room to others", () => {
+  const parked = new Parked();
+  const owner = "n2" as NodeId;
+  const request = (number: number) => {
+    const name = `u${Math.floor(number / ACCOUNT_MAX)}`;
+    return { kind: "request", request: number, name } as unknown as ShardInput;
+  };
+  const put = (number: number) => {
+    return parked.add({ input: request(number), refused: null, againMs: 0 }, owner, 0);
+  };
+  for (let number = 0; number < OWNER_MAX; number++) equal(put(number), true);
+  equal(put(OWNER_MAX), false);
+  equal(parked.takeRequests((name) => name === "u1").length, ACCOUNT_MAX);
+  deepEqual([parked.has("u0" as AccountName), parked.has("u1" as AccountName)], [true, false]);
+  for (let number = 0; number < ACCOUNT_MAX; number++) equal(put(ACCOUNT_MAX + number), true);
+  equal(put(OWNER_MAX), false);
+  equal(parked.takeAll(0).length, OWNER_MAX);
 });
