@@ -64,7 +64,7 @@ export class LostEdges {
     const { bugs, dispatch, map, ports: { log, timers } } = this.#parts();
     const ended: { readonly name: AccountName; readonly session: SessionId }[] = [];
     for (const shard of map.shards) {
-      const { sessions, watched } = shard.presence.ofEdge(edge);
+      const { sessions, watched } = shard.ofEdge(edge);
       ended.push(...sessions);
       if (watched.length > 0) dispatch.submit(shard, { kind: "uninterest", node: edge, watched });
     }

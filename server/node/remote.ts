@@ -87,8 +87,6 @@ export class Remote implements Elsewhere {
     this.#parked.watches(interest);
   }
 
-  // ---- to other nodes
-
   send(row: ShardRow, input: ShardInput): void {
     switch (input.kind) {
       case "request":

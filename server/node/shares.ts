@@ -158,7 +158,7 @@ export class Shares {
   introduce(peer: NodeId): void {
     const { dispatch, map, ownership: { self } } = this.#parts();
     for (const shard of map.shards) {
-      const { watched } = shard.presence.ofEdge(peer);
+      const { watched } = shard.ofEdge(peer);
       if (watched.length > 0) {
         dispatch.submit(shard, { kind: "uninterest", node: peer, watched });
       }

@@ -41,6 +41,13 @@ export interface Presentity {
   era: number;
 }
 
+/** What there is of the edge of a node. */
+export interface OfEdge {
+  readonly sessions: readonly { readonly name: AccountName; readonly session: SessionId }[];
+  /** The users that somebody there watches. */
+  readonly watched: readonly AccountName[];
+}
+
 /** Epochs of one home. */
 const ERA_EPOCHS = 2 ** 32;
 
@@ -206,11 +213,8 @@ export class PresenceTable {
   }
 
   /** The sessions at the edge of a node, and the users that somebody there watches. */
-  ofEdge(node: NodeId): {
-    readonly sessions: readonly { readonly name: AccountName; readonly session: SessionId }[];
-    readonly watched: readonly AccountName[];
-  } {
-    const sessions: { readonly name: AccountName; readonly session: SessionId }[] = [];
+  ofEdge(node: NodeId): OfEdge {
+    const sessions: OfEdge["sessions"][number][] = [];
     const watched: AccountName[] = [];
     for (const { name, sessions: attached, nodes } of this.#users.values()) {
       for (const s of attached) if (s.node === node) sessions.push({ name, session: s.session });

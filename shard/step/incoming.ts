@@ -16,6 +16,7 @@ import { answerInterest, seesNobody, toLoadFor } from "../handlers/interest.ts";
 import { hurryOwed } from "../handlers/owed_packets.ts";
 import { spreadOf } from "../retry.ts";
 import { receivePacket, retryOwed } from "../handlers/pair.ts";
+import { WaitingInterests } from "./waiting_interests.ts";
 
 /** Handles such inputs, and takes those again that nobody repeats. */
 export class Incoming {
@@ -27,6 +28,7 @@ export class Incoming {
   readonly #asking = new Map<NodeId, Map<AccountName, Asking>>();
   /** Inputs to be taken again at the next tick: an account could not be loaded, or there was a bug. */
   readonly #again: ShardInput[] = [];
+  readonly #interests = new WaitingInterests();
   /** The homes of names; null in a lone cell. */
   names: Names | null = null;
   /** The presence of users of other cells; null in a lone cell. */
@@ -107,10 +109,16 @@ export class Incoming {
     return true;
   }
 
+  /** The users that a node has asked to watch by interests that wait for accounts. */
+  watchedBy(node: NodeId): readonly AccountName[] {
+    return this.#interests.watchedBy(node);
+  }
+
   /** Again, behind the node's interests that are withheld: else they would stay for ever. */
   uninterest(input: ShardInput & { readonly kind: "uninterest" }): void {
     const { presence } = this.#turn;
     for (const name of input.watched) presence.removeInterest(name, input.node);
+    this.#interests.end(input.node, input.watched);
     const { settling } = presence;
     if (settling.withholdsFrom(input.node) && settling.watchedBy(input.node).length > 0) {
       settling.withhold(input);
@@ -128,7 +136,7 @@ export class Incoming {
   cellUnlinked(cell: CellName): void {
     const node = cellNode(cell);
     this.#asking.delete(node);
-    const { watched } = this.#turn.presence.ofEdge(node);
+    const watched = [...this.#turn.presence.ofEdge(node).watched, ...this.watchedBy(node)];
     if (watched.length > 0) this.uninterest({ kind: "uninterest", node, watched });
   }
 
@@ -179,6 +187,7 @@ export class Incoming {
   interest(input: ShardInput & { kind: "interest" }): void {
     const { settling } = this.#turn.presence;
     if (settling.withholdsFrom(input.node)) return settling.withhold(input);
+    this.#interests.asked(input);
     const find = (name: AccountName) => this.#turn.accounts.peek(name);
     const { proxies } = this;
     const abroad = proxies === null
@@ -187,21 +196,35 @@ export class Incoming {
     // To await those in memory as well would cost more than the answer.
     const missing = () =>
       toLoadFor(this.#turn, input.items).filter((name) => this.#accounts.get(name) === undefined);
-    const again = () => this.#again.push(input);
-    const answer = () =>
-      this.#attempt(
-        input,
-        () => answerInterest(this.#turn, input, find, abroad),
-        again,
-        () => this.#turn.out.push(seesNobody(input)),
-      );
+    const again = () => {
+      this.#interests.add(input);
+      this.#again.push(input);
+    };
+    const registered = () => {
+      answerInterest(this.#turn, input, find, abroad);
+      this.#registered(input);
+    };
+    const giveUp = () => {
+      this.#interests.done(input);
+      this.#turn.out.push(seesNobody(input));
+    };
+    const answer = () => this.#attempt(input, registered, again, giveUp);
     const names = missing();
     if (names.length === 0) return answer();
+    this.#interests.add(input);
     this.#accounts.whenLoaded(names, () => {
       // By now an account may be needed that was not before.
       if (missing().some((n) => this.#accounts.unread(n))) again();
       else answer();
     });
+  }
+
+  /** Ends what the node has given up while its interest waited. */
+  #registered(input: ShardInput & { kind: "interest" }): void {
+    const ended = this.#interests.done(input);
+    if (ended.length === 0) return;
+    for (const name of ended) this.#turn.presence.removeInterest(name, input.node);
+    this.proxies?.unwatch();
   }
 
   /** Loads an account that owes packets or receipts: loading it schedules them. */

@@ -4,10 +4,12 @@
  * accounts are withheld until then.
  */
 import type { AccountAccess } from "./account_access.ts";
-import type { AccountName } from "../name/ids.ts";
+import type { AccountName, NodeId } from "../name/ids.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Lost } from "./open_batch.ts";
-import type { RequestId, ShardInput } from "../effects.ts";
+import type { OfEdge } from "../presence/presence.ts";
+import type { Ops } from "../ops.ts";
+import type { Effect, RequestId, ShardInput } from "../effects.ts";
 import type { Requests } from "./requests.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { isRepeated } from "../message/packets.ts";
@@ -105,6 +107,21 @@ export class Recovery {
   /** Inputs and effects that are kept for later. */
   get kept(): number {
     return this.#withheld.length + this.#lost.length;
+  }
+
+  /** The sessions that a node attaches by withheld requests, and the users that it asks to watch. */
+  ofEdge(node: NodeId): OfEdge {
+    const sessions: OfEdge["sessions"][number][] = [];
+    const watched: AccountName[] = [];
+    for (const input of this.#withheld) {
+      if (input.kind === "interest" && input.node === node) {
+        watched.push(...input.items.map((item) => item.watched));
+      } else if (input.kind === "request" && input.op === "session.attach" && input.node === node) {
+        const { session } = input.input as Ops["session.attach"]["in"];
+        sessions.push({ name: input.name, session });
+      }
+    }
+    return { sessions, watched };
   }
 
   /** Whether effects are to be replayed at the next tick. */
@@ -340,6 +357,16 @@ export class Recovery {
     this.#turn.out.push({ kind: "reply", request, result });
   }
 
+  /** What a node has given up of an interest since that was registered: it is registered again. */
+  #endedOf(
+    { answers, input: { node } }: Effect & { readonly kind: "interest_answer" },
+  ): ShardInput {
+    const watched = answers.filter(({ presence }) => presence !== null)
+      .map((answer) => answer.watched)
+      .filter((name) => this.#turn.presence.get(name)?.nodes.includes(node) !== true);
+    return { kind: "uninterest", node, watched };
+  }
+
   /** An effect is dropped, although the change that it tells of may have become durable. */
   #lose(lost: Lost): void {
     const { effect } = lost;
@@ -348,7 +375,7 @@ export class Recovery {
       const result = fail("unavailable", message, this.#turn.retryAfterMs);
       this.#turn.out.push({ kind: "reply", request: effect.request, result });
     } else if (effect.kind === "interest_answer") {
-      this.#withheld.push(effect.input);
+      this.#withheld.unshift(effect.input, this.#endedOf(effect));
     } else if (effect.kind === "edge" && effect.packet.kind === "closed") {
       // Its sessions are detached already: their edge must know, whatever became of the change.
       this.#turn.out.push(effect);

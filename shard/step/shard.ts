@@ -3,7 +3,7 @@
  * it reads no clock, no disk and no randomness. Accounts live in memory while in use. What a step
  * changes is provisional until its batch is committed: every effect that rests on it is withheld.
  */
-import type { AccountId, AccountName } from "../name/ids.ts";
+import type { AccountId, AccountName, NodeId } from "../name/ids.ts";
 import type {
   CheckpointBatch,
   CheckpointBudget,
@@ -15,7 +15,7 @@ import type {
 } from "../effects.ts";
 import type { Account } from "../account/account.ts";
 import type { Cells } from "../federation/cells.ts";
-import type { PresenceTable } from "../presence/presence.ts";
+import type { OfEdge, PresenceTable } from "../presence/presence.ts";
 import type { Retries } from "../retry.ts";
 import type { ShardLimits } from "../limits.ts";
 import type { ShardRow } from "../table/table.ts";
@@ -284,6 +284,17 @@ export class Shard {
 
   get presence(): PresenceTable {
     return this.#turn.presence;
+  }
+
+  /**
+   * The sessions at the edge of a node and the users that somebody there watches, with those for which
+   * it has asked and that are withheld: they are there once the log is read and accounts are loaded.
+   */
+  ofEdge(node: NodeId): OfEdge {
+    const [known, withheld] = [this.presence.ofEdge(node), this.#recovery.ofEdge(node)];
+    const sessions = [...known.sessions, ...withheld.sessions];
+    const watched = [...known.watched, ...withheld.watched, ...this.#incoming.watchedBy(node)];
+    return { sessions, watched: [...new Set(watched)] };
   }
 
   /** Whether a `tick` has anything to look at. */

@@ -41,7 +41,7 @@ export const COMMIT: readonly Mutant[] = [
     ],
     [
       "forget who asked for presence when a commit fails",
-      "this.#withheld.push(effect.input);",
+      "this.#withheld.unshift(effect.input, this.#endedOf(effect));",
       "void effect.input;",
     ],
     [

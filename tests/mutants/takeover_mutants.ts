@@ -64,6 +64,29 @@ export const TAKEOVER: readonly Mutant[] = [
     ],
   ),
   ...inTested(
+    "shard/step/incoming.ts",
+    "tests/scenario/shard_waits_test.ts",
+    [
+      "end an interest before it is registered",
+      "    this.#interests.end(input.node, input.watched);\n",
+      "",
+    ],
+    [
+      "take an interest for ended that is asked again",
+      "    this.#interests.asked(input);\n",
+      "",
+    ],
+  ),
+  ...inTested(
+    "shard/step/shard.ts",
+    "tests/scenario/cell_lost_edges_test.ts",
+    [
+      "keep what a dead node has asked of a shard that reads its log",
+      "this.#recovery.ofEdge(node)];",
+      'this.#recovery.ofEdge("" as NodeId)];',
+    ],
+  ),
+  ...inTested(
     "shard/presence/settling.ts",
     "tests/unit/settling_test.ts",
     [

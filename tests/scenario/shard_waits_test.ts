@@ -132,3 +132,51 @@ Deno.test("what a session is to show is set after the announcement that has been
   const shown = answer!.presence?.devices.find(({ device }) => device === "phone");
   assert.deepEqual(shown?.presence, away);
 });
+
+Deno.test("a node that gives an interest up before the account is loaded does not watch", () => {
+  const bob = "bob" as AccountName;
+  for (const again of [false, true]) {
+    const fixture = new NodeFixture({ shards: 1 });
+    const id = fixture.account(bob);
+    fixture.settle(5000);
+    restart(fixture);
+    let answers = 0;
+    const item = { watcher: bob, watcherId: id, watched: bob, watchedId: id };
+    const watch = () => fixture.node.interest([item], () => answers++);
+    const watched = () => fixture.node.shards[0]!.ofEdge(fixture.node.id).watched;
+    fixture.disk.failReadsOf("bob", 2000);
+    watch();
+    fixture.settle(1000);
+    assert.deepEqual([answers, watched()], [0, [bob]], "what is to be forgotten counts it");
+    fixture.node.uninterest([bob]);
+    if (again) watch();
+    fixture.settle(3000);
+    assert.deepEqual([answers, watched()], again ? [2, [bob]] : [1, []]);
+    assert.equal(fixture.node.shards[0]!.presence.size, answers - 1);
+  }
+});
+
+Deno.test("a node that gives an interest up before the commit that its answer rests on fails does not watch", () => {
+  const bob = "bob" as AccountName;
+  for (const again of [false, true]) {
+    const fixture = new NodeFixture({ shards: 1 });
+    const id = fixture.account(bob);
+    fixture.settle(5000);
+    let answers = 0;
+    const item = { watcher: bob, watcherId: id, watched: bob, watchedId: id };
+    const watch = () => fixture.node.interest([item], () => answers++);
+    const { presence } = fixture.node.shards[0]!;
+    const change = { contact: "carol" as AccountName, blocked: true };
+    fixture.disk.failNext("failed");
+    fixture.node.request(bob, "roster.block", change, () => {});
+    watch();
+    fixture.time.runWhile(() => presence.size === 0, fixture.time.nowMs + 100);
+    assert.deepEqual([answers, presence.ofEdge(fixture.node.id).watched], [0, [bob]]);
+    fixture.node.uninterest([bob]);
+    if (again) watch();
+    fixture.settle(5000);
+    assert.equal(fixture.node.shards[0]!.presence, presence);
+    const { watched } = presence.ofEdge(fixture.node.id);
+    assert.deepEqual([answers, watched], again ? [2, [bob]] : [1, []]);
+  }
+});

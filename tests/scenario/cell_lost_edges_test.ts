@@ -1,0 +1,54 @@
+/** What an edge has asked of a shard that cannot serve yet, when its node dies before it can. */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
+import type { OpName, Ops } from "../../shard/ops.ts";
+import { CellStory } from "./cell_story.ts";
+import { ONLINE } from "../sim/node_fixture.ts";
+import type { SimNode } from "../sim/sim_node.ts";
+
+const BOB = "bob" as AccountName;
+const SESSION = "session000000001" as SessionId;
+
+function must<K extends OpName>(story: CellStory, node: SimNode, op: K, input: Ops[K]["in"]) {
+  let value: Ops[K]["out"] | null = null;
+  node.running.node.request(BOB, op, input, (result) => {
+    ok(result.ok, JSON.stringify(result));
+    value = result.value;
+  });
+  story.await(op, () => value !== null, 5000);
+  return value! as Ops[K]["out"];
+}
+
+Deno.test("11: what a dead node's edge asked of a shard that read its log is forgotten as well", () => {
+  const story = new CellStory();
+  const { cluster } = story;
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  const owner = cluster.nodes.find((n) => n.running.node.owns(BOB))!;
+  const dying = cluster.nodes.find((n) => n !== owner)!;
+  const { id } = must(story, owner, "account.create", { credentials: null });
+  const shard = () => owner.running.node.shardOf(BOB);
+  const edge = `${dying.id}.1` as NodeId;
+  // A checkpoint of unknown outcome: the shard reads its log, which waits for the store.
+  story.keepFromStore([0, 1, 2], true);
+  story.await("a reading", () => !shard().ready, 10_000);
+  const item = { watcher: BOB, watcherId: id, watched: BOB, watchedId: id };
+  dying.running.node.interest([item], () => {});
+  const expiresAt = owner.process.clock.wallMs() + 1e9;
+  dying.running.node.request(BOB, "session.attach", {
+    session: SESSION,
+    device: "phone" as DeviceId,
+    auth: { kind: "issuer", expiresAt },
+    cursor: null,
+    presence: ONLINE,
+  }, () => {});
+  cluster.time.runFor(100);
+  deepEqual(shard().ofEdge(edge), { sessions: [{ name: BOB, session: SESSION }], watched: [BOB] });
+  cluster.kill(dying);
+  cluster.time.runFor(17_000);
+  equal(shard().ready, false);
+  story.keepFromStore([0, 1, 2], false);
+  story.await("the end of the reading", () => shard().ready, 20_000);
+  cluster.time.runFor(3000);
+  deepEqual(shard().ofEdge(edge), { sessions: [], watched: [] });
+  equal(shard().presence.size, 0);
+});
