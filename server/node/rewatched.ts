@@ -13,20 +13,21 @@ const keyOf = (node: NodeId, name: AccountName) => `${node} ${name}`;
 export class Rewatched {
   /** When nodes watched users last. */
   readonly #watched = new Map<string, number>();
-  #last = 0;
+  /** One count for all: an input that was held may wait for an owner after that. */
+  static #last = 0;
   #waiting = false;
 
   /** An input waits from now on, perhaps again: returns it with its place among the others. */
   waits(input: ShardInput): ShardInput {
     if (input.kind !== "uninterest") return input;
     this.#waiting = true;
-    return input.order === undefined ? { ...input, order: ++this.#last } : input;
+    return input.order === undefined ? { ...input, order: ++Rewatched.#last } : input;
   }
 
   /** A node watches users from now on. */
   watches({ node, items }: Pick<Interest, "node" | "items">): void {
     if (!this.#waiting) return;
-    const order = ++this.#last;
+    const order = ++Rewatched.#last;
     for (const { watched } of items) this.#watched.set(keyOf(node, watched), order);
   }
 

@@ -2,6 +2,7 @@
 import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
 import { deepEqual, equal } from "node:assert/strict";
 import { Parked } from "../../server/node/parked.ts";
+import { Rewatched } from "../../server/node/rewatched.ts";
 import type { ShardInput } from "../../shard/effects.ts";
 
 const NODE = "node000000000001" as NodeId;
@@ -38,4 +39,14 @@ Deno.test("an uninterest that comes after an interest ends it", () => {
   park(parked, { ...UNINTEREST, watched: [ANN] } as ShardInput);
   const left = parked.takeAll(1).map(({ input }) => parked.left(input));
   deepEqual(left.map((input) => input?.kind === "uninterest" && input.watched), [[BOB], [ANN]]);
+});
+
+Deno.test("an uninterest that was held, and waits for an owner after that, does not end a later interest", () => {
+  const [held, parked] = [new Rewatched(), new Parked()];
+  for (let i = 0; i < 3; i++) held.waits(UNINTEREST);
+  park(parked, held.waits(UNINTEREST));
+  parked.watches(watches(ANN));
+  const [taken] = parked.takeAll(1);
+  const left = parked.left(taken!.input);
+  deepEqual(left?.kind === "uninterest" && left.watched, [BOB]);
 });
