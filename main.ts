@@ -7,6 +7,7 @@ import { offlineActor } from "./server/ops/audit.ts";
 import { socketTransport } from "./server/ops/socket.ts";
 import { systemProcess } from "./server/system/process.ts";
 import { claimFile, createFile, readLines } from "./server/system/text_file.ts";
+import { systemServiceManager } from "./server/system/service_manager.ts";
 import { systemRandom } from "./server/system/random.ts";
 import { systemTerminal } from "./server/system/terminal.ts";
 import { systemTimers } from "./server/system/timers.ts";
@@ -64,6 +65,7 @@ function systemHost(): CliHost {
     adminSocket: (path) => socketTransport(path, userName(env)),
     pause: (delayMs) => new Promise((done) => void timers.after(delayMs, done)),
     onSignal: (run) => process.onSignal(run),
+    serviceManager: systemServiceManager(env, process.pid, timers),
   };
 }
 

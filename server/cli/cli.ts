@@ -8,6 +8,7 @@ import { VERSION } from "../config/version.ts";
 import { addAdminCommands } from "./admin.ts";
 import { addBackupCommands } from "./backup.ts";
 import { addCheckCommand, addRepairCommand } from "./check.ts";
+import { addCompletionCommand } from "./completion.ts";
 import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./config.ts";
 import { type CliHost, EXIT, UsageError } from "./host.ts";
 import { StartEnded, WORKER_COMMAND } from "./launcher.ts";
@@ -58,8 +59,15 @@ async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): 
   let stop: () => void = () => {};
   let ignore = () => {};
   const ending = new AbortController();
+  const { serviceManager } = host;
+  // A place that waits for its role in a standby has started: it may wait for years.
+  if (loaded.config.standby.at !== null) {
+    serviceManager?.notify("READY=1", "STATUS=waits until it is the primary of its store");
+  }
+  const unfeed = serviceManager?.feedWatchdog() ?? (() => {});
   const stopped = new Promise<number>((resolve) => {
     ignore = host.onSignal((signal) => {
+      serviceManager?.notify("STOPPING=1", "STATUS=finishes accepted work");
       if (++signals > 1) return resolve(EXIT.failed);
       host.err(`roost: ${signal}: finishing accepted work; again to stop at once\n`);
       ending.abort();
@@ -72,6 +80,7 @@ async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): 
     const running = await Promise.race([starting, stopped]);
     if (typeof running === "number") return running;
     stop = () => running.stop();
+    serviceManager?.notify("READY=1", `STATUS=serves ${config.server.domain} at ${running.url}`);
     host.out(`Roost ${VERSION} serves ${loaded.config.server.domain} at ${running.url}\n`);
     if (running.invite !== null) {
       host.out(`Registration needs an invite. The first one, for one account: ${running.invite}\n`);
@@ -87,6 +96,7 @@ async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): 
     if (error instanceof StartEnded) return EXIT.ok;
     throw error;
   } finally {
+    unfeed();
     ignore();
   }
 }
@@ -147,6 +157,7 @@ export function buildProgram(
   addTraceCommand(program, host);
   for (const add of more) add(program, host, exit);
   addConfigCommands(program, host);
+  addCompletionCommand(program, host);
   program.command("version").description("print the version")
     .allowExcessArguments(false)
     .action(() => host.out(`roost ${VERSION}\n`));

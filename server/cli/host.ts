@@ -4,6 +4,7 @@ import type { StoreCopies } from "../ops/store_copy.ts";
 import type { Repairs } from "../ops/repair.ts";
 import type { SharedStore } from "../ops/check_shared.ts";
 import type { Config } from "../config/config.ts";
+import type { ServiceManager } from "../system/service_manager.ts";
 import type { ClaimedFile, TextSink } from "../system/text_file.ts";
 import type { Terminal } from "../system/terminal.ts";
 import type { AdminTransport } from "../ops/transport.ts";
@@ -50,6 +51,8 @@ export interface CliHost extends Terminal {
   pause(delayMs: number): Promise<void>;
   /** Calls `run` for each SIGTERM and SIGINT, which then do not end the process. */
   onSignal(run: (signal: string) => void): () => void;
+  /** What wants to know when the server serves and stops; null: nothing does. */
+  readonly serviceManager: ServiceManager | null;
 }
 
 /** Exit codes of every command. */

@@ -33,8 +33,8 @@ export interface MemoryGiver {
 }
 
 /**
- * `collect` needs V8's flag `--expose-gc`; `trim` needs glibc and the permission for native libraries,
- * of which it is all that is used.
+ * `collect` needs V8's flag `--expose-gc`; `trim` needs glibc and the permission for native
+ * libraries.
  */
 export function systemMemoryGiver(): MemoryGiver {
   const { gc } = globalThis as { gc?: (options: object) => void };

@@ -25,6 +25,7 @@ import { prefixProof } from "./prefix.ts";
 import { presenceProof } from "./presence.ts";
 import type { Proof, ProofOptions } from "./proof.ts";
 import { reconnectProof } from "./reconnect.ts";
+import { releaseProof } from "./release.ts";
 import { reloadProof } from "./reload.ts";
 import { reshardProof } from "./reshard.ts";
 import { restartProof } from "./restart.ts";
@@ -79,6 +80,7 @@ const PROOFS: readonly Proof[] = [
   webProof,
   prefixProof,
   binaryProof,
+  releaseProof,
   dashboardProof,
   worldProof,
 ];

@@ -39,6 +39,8 @@ export class FakeMachine {
   finish: (code: number) => void = () => assert.fail("not started");
   /** What was recorded for the log of the next server. */
   readonly recorded: string[] = [];
+  /** What the service manager was notified of. */
+  readonly notified: string[] = [];
   /** Called when the node has started. */
   onStart: () => void = () => {};
 
@@ -96,6 +98,13 @@ export class FakeMachine {
       openShared: () => Promise.reject(new Error("no stores here")),
       repairs: () => Promise.reject(new Error("no stores here")),
       storeCopies: () => Promise.reject(new Error("no stores here")),
+      serviceManager: {
+        notify: (...assignments) => void this.notified.push(...assignments),
+        feedWatchdog: () => {
+          this.notified.push("WATCHDOG=1");
+          return () => void this.notified.push("fed no more");
+        },
+      },
       onSignal: (run) => {
         this.signal = run;
         return () => this.signal = () => assert.fail("nobody listens for signals any more");

@@ -39,6 +39,7 @@ const IO_FILES: Readonly<Record<string, string>> = {
   "server/store/kv_store.ts": "the store on embedded Deno KV",
   "server/ops/backup.ts": "the directory in which a backup is made",
   "server/ops/store_copy.ts": "looks what a place of a store is",
+  "server/ops/package/main.ts": "builds releases: no part of the server",
   "server/ops/repair.ts": "puts the repaired files of a store in place",
   "server/store/store_file.ts": "that store's file, without Deno KV",
   "server/store/wal_file.ts": "the write-ahead file of that store",

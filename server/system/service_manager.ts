@@ -1,0 +1,94 @@
+/**
+ * Reports the state of the service to systemd (sd_notify(3)): datagrams to the socket that
+ * `NOTIFY_SOCKET` names. Deno has such sockets only with an unstable flag, so the C library sends them.
+ */
+import type { Cancel, Timers } from "../node/ports.ts";
+
+/** What started this process and wants to know how it fares. */
+export interface ServiceManager {
+  /** Sends assignments such as `READY=1`. One that cannot be sent is lost: the service goes on. */
+  notify(...assignments: readonly string[]): void;
+  /**
+   * Keeps its watchdog from ending the process for as long as the event loop turns; does nothing where
+   * there is none.
+   */
+  feedWatchdog(): Cancel;
+}
+
+const GLIBC = "libc.so.6";
+const AF_UNIX = 1;
+/** SOCK_DGRAM | SOCK_CLOEXEC, of every architecture that Deno runs on. */
+const SOCKET_KIND = 2 | 0o2000000;
+/** MSG_DONTWAIT | MSG_NOSIGNAL: a manager that does not read does not stop the event loop. */
+const SEND_FLAGS = 0x40 | 0x4000;
+/** Length of `sun_path` (unix(7)). */
+const PATH_BYTES_MAX = 108;
+
+/** The `sockaddr_un` of a socket's path; one that begins with `@` is abstract. Null: no such path. */
+export function socketAddress(path: string): Uint8Array<ArrayBuffer> | null {
+  const bytes = new TextEncoder().encode(path);
+  if (!/^[@/]/.test(path) || bytes.length > PATH_BYTES_MAX) return null;
+  if (path.startsWith("@")) bytes[0] = 0;
+  const address = new Uint8Array(2 + bytes.length);
+  // The family has the byte order of the machine: each that Deno runs on is little-endian.
+  new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+  address.set(bytes, 2);
+  return address;
+}
+
+/**
+ * Half of the time after which the watchdog ends the process (ms), as sd_watchdog_enabled(3) advises;
+ * null where it does not watch this process.
+ */
+export function watchdogPeriodMs(
+  env: Readonly<Record<string, string>>,
+  pid: number,
+): number | null {
+  const { WATCHDOG_USEC: micros, WATCHDOG_PID: of } = env;
+  if (micros === undefined || (of !== undefined && of !== String(pid))) return null;
+  return /^[1-9]\d*$/.test(micros) ? Number(micros) / 2000 : null;
+}
+
+/** Sends one datagram to an address. */
+function sender(to: Uint8Array<ArrayBuffer>): ((text: string) => void) | null {
+  // Older versions have it with a flag only.
+  if (Deno.build.os !== "linux" || typeof Deno.dlopen !== "function") return null;
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return null;
+  const { symbols: { socket, sendto, close } } = Deno.dlopen(GLIBC, {
+    socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+    sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
+    close: { parameters: ["i32"], result: "i32" },
+  });
+  return (text) => {
+    const fd = socket(AF_UNIX, SOCKET_KIND, 0);
+    if (fd < 0) return;
+    const bytes = new TextEncoder().encode(text);
+    sendto(fd, bytes, BigInt(bytes.length), SEND_FLAGS, to, to.length);
+    close(fd);
+  };
+}
+
+/** The manager that `env` names; null where nothing waits for reports, or none can be sent. */
+export function systemServiceManager(
+  env: Readonly<Record<string, string>>,
+  pid: number,
+  timers: Timers,
+): ServiceManager | null {
+  const to = socketAddress(env["NOTIFY_SOCKET"] ?? "");
+  const send = to === null ? null : sender(to);
+  if (send === null) return null;
+  const periodMs = watchdogPeriodMs(env, pid);
+  return {
+    notify: (...assignments) => send(assignments.join("\n")),
+    feedWatchdog() {
+      if (periodMs === null) return () => {};
+      let cancel: Cancel = () => {};
+      const feed = () => {
+        send("WATCHDOG=1");
+        cancel = timers.after(periodMs, feed);
+      };
+      feed();
+      return () => cancel();
+    },
+  };
+}
