@@ -227,7 +227,7 @@ Deno.test("what is deployed exists and names settings and metrics that exist", (
     assert.deepEqual(unknown, [], path);
   }
   const keys = own("debian/roost.toml").matchAll(/^(?:# )?(\w+) = /gm);
-  for (const [, key] of keys) assert.ok(KNOB_TABLE.has(`server.${key}`), key);
+  for (const [, key] of keys) assert.ok(KNOB_TABLE.has(`server.${key!}`), key!);
 });
 
 Deno.test("the unit lets V8 write code, and has the time that a drain takes", () => {
