@@ -98,13 +98,7 @@ export class FakeMachine {
       openShared: () => Promise.reject(new Error("no stores here")),
       repairs: () => Promise.reject(new Error("no stores here")),
       storeCopies: () => Promise.reject(new Error("no stores here")),
-      serviceManager: {
-        notify: (...assignments) => void this.notified.push(...assignments),
-        feedWatchdog: () => {
-          this.notified.push("WATCHDOG=1");
-          return () => void this.notified.push("fed no more");
-        },
-      },
+      serviceManager: this.#serviceManager(),
       onSignal: (run) => {
         this.signal = run;
         return () => this.signal = () => assert.fail("nobody listens for signals any more");
@@ -114,6 +108,16 @@ export class FakeMachine {
 
   run(...args: string[]): Promise<number> {
     return runCli(args, this.host(), [addLoadCommand]);
+  }
+
+  #serviceManager(): CliHost["serviceManager"] {
+    return {
+      notify: (...assignments) => void this.notified.push(...assignments),
+      feedWatchdog: () => {
+        this.notified.push("WATCHDOG=1");
+        return () => void this.notified.push("fed no more");
+      },
+    };
   }
 
   #start(config: Config): RunningRoost {
