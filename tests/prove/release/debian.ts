@@ -39,7 +39,7 @@ export class Debian {
     const container = new Deno.Command("systemd-nspawn", {
       args: [
         ...["--quiet", "--register=no", "--keep-unit", "--private-network"],
-        ...["--console=pipe", `--machine=roost-${Deno.pid}`, "--directory", root, "--boot"],
+        ...[`--machine=roost-${Deno.pid}`, "--directory", root, "--boot"],
       ],
       stdin: "null",
       stdout: "null",
