@@ -55,7 +55,6 @@ export class FakeMachine {
         return Promise.resolve();
       },
       filesMax: 20_000,
-
       out: (text) => {
         this.out += text;
         if (this.started !== null) queueMicrotask(() => this.onStart());
