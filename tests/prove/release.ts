@@ -79,8 +79,7 @@ async function kept(debian: Debian): Promise<void> {
   const { NRestarts } = await shown(debian, "NRestarts");
   await debian.run("systemctl", "kill", "--signal", "KILL", "roost");
   await restarted(debian, Number(NRestarts), BUSY_MS);
-  const { MainPID } = await shown(debian, "MainPID");
-  await debian.run("kill", "-STOP", MainPID!);
+  await debian.run("systemctl", "kill", "--signal", "STOP", "roost");
   await restarted(debian, Number(NRestarts) + 1, WATCHDOG_MS);
   assert.match(await debian.run("journalctl", "--unit", "roost"), /Watchdog timeout/);
 }
