@@ -45,11 +45,15 @@ function valuedFlags(program: CommandEntry): string {
 
 function bash(program: CommandEntry): string {
   return `# bash completion for roost; source it, or install it as .../completions/roost
+_roost_files() {
+  compopt -o filenames 2> /dev/null
+  mapfile -t COMPREPLY < <(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}")
+}
 _roost() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} path='' word words
   COMPREPLY=()
   case $prev in
-    ${valuedFlags(program)}) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    ${valuedFlags(program)}) _roost_files; return ;;
   esac
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
@@ -59,11 +63,11 @@ _roost() {
   done
   case $path in
 ${cases(program, (entry) => `words=${quoted(wordsAfter(entry).join(" "))}`)}
-    *) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    *) _roost_files; return ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
-complete -o filenames -F _roost roost
+complete -F _roost roost
 `;
 }
 

@@ -33,7 +33,10 @@ const SOCKET_PATH_BYTES_MAX = 103;
 const SECRET_BYTES = 32;
 
 const OWN_FILES =
-  /^(lock|admin\.token|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|kv\.mark|admin\.sock|store\.sock|meter\.sock|[wp]\d+\.sock|admin-actions\.jsonl|roost\.toml)(\.new)?$/;
+  /^(lock|admin\.token|format\.json|secrets\.json|kv\.sqlite3(-wal|-shm)?|kv\.mark|admin\.sock|store\.sock|meter\.sock|[wp]\d+\.sock|admin-actions\.jsonl|roost\.toml|lost\+found)(\.new)?$/;
+
+/** What a directory may have before a server is restored to it; a disk of its own has the second. */
+const KEPT = ["roost.toml", "lost+found"];
 
 /** What lives with the disk and is made once. */
 export interface NodeSecrets {
@@ -207,7 +210,7 @@ export async function restoreDataDir(
   const dir = resolve(path);
   Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
   for (const { name } of Deno.readDirSync(dir)) {
-    if (name === "roost.toml") continue;
+    if (KEPT.includes(name)) continue;
     const why = `Cannot restore to ${dir}: it is not empty (${name}). Give a new directory.`;
     throw new DataDirError("foreign", why);
   }
@@ -224,7 +227,7 @@ export async function restoreDataDir(
     writeFormat(dir, "kv");
   } catch (error) {
     for (const { name } of [...Deno.readDirSync(dir)]) {
-      if (name !== "roost.toml") removeIfThere(join(dir, name));
+      if (!KEPT.includes(name)) removeIfThere(join(dir, name));
     }
     throw error;
   } finally {

@@ -1,3 +1,5 @@
+import { statOf } from "./small_file.ts";
+
 /** Milliseconds that a Deno without `tryLock` (before 2.5) waits before it says "held". */
 const LOCK_WAIT_MS = 500;
 
@@ -35,9 +37,23 @@ async function tryLock(file: Deno.FsFile): Promise<boolean> {
 }
 
 /**
+ * Root may open the files of any user, but what it makes or replaces beside them is its own: the
+ * server, which runs as that user, could not start any more.
+ */
+function refuseRoot(path: string): void {
+  const owner = statOf(path)?.uid ?? null;
+  if (owner === null || owner === 0 || Deno.uid() !== 0) return;
+  throw new Error(
+    `${path} belongs to user ${owner}, who could not read what root writes beside it; ` +
+      `run this as that user, as with sudo -u '#${owner}'`,
+  );
+}
+
+/**
  * Locks the file `path` (made where missing, mode 0600) against other processes and writes this
  * process's id into it. Answers the holder's id, null where it is not known yet, when it is held.
- * Throws what the platform throws where the file cannot be opened.
+ * Throws what the platform throws where the file cannot be opened, and where root would open that of
+ * another user.
  */
 export async function lockFile(
   path: string,
@@ -46,6 +62,12 @@ export async function lockFile(
   if (!await tryLock(file)) {
     const holder = Number((await Deno.readTextFile(path)).trim());
     return { heldBy: Number.isSafeInteger(holder) && holder > 0 ? holder : null };
+  }
+  try {
+    refuseRoot(path);
+  } catch (error) {
+    file.close();
+    throw error;
   }
   await file.truncate();
   await file.write(new TextEncoder().encode(`${Deno.pid}\n`));

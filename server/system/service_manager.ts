@@ -49,16 +49,27 @@ export function watchdogPeriodMs(
   return /^[1-9]\d*$/.test(micros) ? Number(micros) / 2000 : null;
 }
 
+/** What it takes of the C library; null with another one. */
+function cLibrary() {
+  try {
+    return Deno.dlopen(GLIBC, {
+      socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+      sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
+      close: { parameters: ["i32"], result: "i32" },
+    }).symbols;
+  } catch {
+    return null;
+  }
+}
+
 /** Sends one datagram to an address. */
 function sender(to: Uint8Array<ArrayBuffer>): ((text: string) => void) | null {
   // Older versions have it with a flag only.
   if (Deno.build.os !== "linux" || typeof Deno.dlopen !== "function") return null;
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return null;
-  const { symbols: { socket, sendto, close } } = Deno.dlopen(GLIBC, {
-    socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-    sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
-    close: { parameters: ["i32"], result: "i32" },
-  });
+  const library = cLibrary();
+  if (library === null) return null;
+  const { socket, sendto, close } = library;
   return (text) => {
     const fd = socket(AF_UNIX, SOCKET_KIND, 0);
     if (fd < 0) return;

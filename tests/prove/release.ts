@@ -54,6 +54,10 @@ async function restarted(debian: Debian, before: number, withinMs: number): Prom
 
 async function installed(debian: Debian, figures: Figures): Promise<void> {
   await debian.run("dpkg", "--install", "/srv/roost.deb");
+  assert.equal((await shown(debian, "ActiveState"))["ActiveState"], "inactive");
+  const settings = "/etc/roost/roost.toml";
+  await debian.run("sed", "--in-place", "s/^domain = .*/domain = \"chat.example.org\"/", settings);
+  await debian.run("systemctl", "enable", "--quiet", "--now", "roost");
   const unit = await shown(
     debian,
     "ActiveState",
@@ -62,7 +66,7 @@ async function installed(debian: Debian, figures: Figures): Promise<void> {
     "ActiveEnterTimestampMonotonic",
   );
   assert.equal(unit["ActiveState"], "active");
-  assert.match(unit["StatusText"]!, /^serves localhost at /);
+  assert.match(unit["StatusText"]!, /^serves chat\.example\.org at /);
   assert.match(await debian.get("/readyz"), /^HTTP\/1\.1 200 /);
   const micros = (name: string) => Number(unit[`${name}TimestampMonotonic`]);
   const startMs = (micros("ActiveEnter") - micros("InactiveExit")) / 1000;

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { type DataDir, DataDirError, openDataDir } from "../../server/system/data_dir.ts";
+import {
+  type DataDir,
+  DataDirError,
+  openDataDir,
+  restoreDataDir,
+} from "../../server/system/data_dir.ts";
 import { openKvStore } from "../../server/store/kv_store.ts";
 import { StoreOpenError } from "../../server/store/store_open_error.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
@@ -116,6 +121,33 @@ Deno.test("openDataDir takes a new directory with the files that the settings na
     const named = [`${parent}/cert.pem`, `${parent}/tls/key.pem`];
     (await openDataDir(parent, random, true, named)).release();
   }));
+
+Deno.test("openDataDir and restoreDataDir take the root of a disk, which has lost+found", () =>
+  inTemp(async (_path, parent) => {
+    Deno.mkdirSync(`${parent}/lost+found`);
+    await restoreDataDir(parent, random, new Uint8Array(32), () => Promise.resolve());
+    Deno.removeSync(`${parent}/format.json`);
+    Deno.removeSync(`${parent}/kv.sqlite3`);
+    (await openDataDir(parent, random)).release();
+    assert.ok(Deno.statSync(`${parent}/lost+found`).isDirectory);
+  }));
+
+Deno.test({
+  name: "openDataDir refuses root where the files are another user's, who could not read root's",
+  // Nobody else can give files away.
+  ignore: Deno.uid() !== 0,
+  fn: () =>
+    inTemp(async (path) => {
+      await make(path);
+      Deno.chownSync(`${path}/lock`, 65_534, 65_534);
+      const before = Deno.readTextFileSync(`${path}/lock`);
+      const error = await refusal(path);
+      assert.match(error.message, /lock belongs to user 65534, .* as with sudo -u '#65534'/);
+      assert.equal(Deno.readTextFileSync(`${path}/lock`), before);
+      Deno.chownSync(`${path}/lock`, 0, 0);
+      await make(path);
+    }),
+});
 
 Deno.test("10.6: openDataDir raises the format of an earlier program, which cannot read checksums", () =>
   inTemp(async (path) => {

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { EXIT } from "../../server/cli/host.ts";
 import { envName, KNOB_TABLE } from "../../server/config/config.ts";
+import { VERSION } from "../../server/config/version.ts";
 import {
   archiveFiles,
   compileArgs,
@@ -199,6 +201,14 @@ function faults(expr: string): readonly string[] {
   ];
 }
 
+/** Labels that the samples of an expression have. */
+function labelsOf(expr: string): readonly string[] {
+  const by = /\bby \(([^)]*)\)/.exec(expr);
+  if (by !== null) return by[1]!.split(/, */);
+  const names = [...expr.matchAll(/\broost_\w+/g)].map(([name]) => name);
+  return [...SCRAPED, ...names.flatMap((name) => EXPORTED.get(name) ?? [])];
+}
+
 Deno.test("alerts and dashboard use metrics and labels that the server exports", () => {
   const rules = own("prometheus/roost.rules.yaml").replaceAll(/>-\n\s+/g, "")
     .replaceAll(/,\n\s+/g, ", ");
@@ -214,6 +224,11 @@ Deno.test("alerts and dashboard use metrics and labels that the server exports",
       assert.ok(expr.includes(label!), `${legendFormat} of ${expr}`);
     }
   }
+  for (const alert of rules.split(/^ +- alert: /m).slice(1)) {
+    const [, expr] = /^ +expr: (.*)$/m.exec(alert)!;
+    const labels = [...alert.matchAll(/\$labels\.(\w+)/g)].map((m) => m[1]!);
+    assert.deepEqual(labels.filter((label) => !labelsOf(expr!).includes(label)), [], alert);
+  }
   assert.deepEqual(faults("rate(roost_lost_total[5m])"), ["roost_lost_total"]);
   assert.deepEqual(faults("sum by (colour) (roost_ready)"), ["colour"]);
 });
@@ -228,6 +243,23 @@ Deno.test("what is deployed exists and names settings and metrics that exist", (
   }
   const keys = own("debian/roost.toml").matchAll(/^(?:# )?(\w+) = /gm);
   for (const [, key] of keys) assert.ok(KNOB_TABLE.has(`server.${key!}`), key!);
+});
+
+Deno.test("what is deployed and documented names this version", () => {
+  const texts = [...Object.keys(DEPLOYED).map(own), read("server/ops/README.md")];
+  const named = texts.flatMap((text) =>
+    [...text.matchAll(/\broost(?:_|-|:)(\d+\.\d+\.\d+)/g)].map((m) => m[1]!)
+  );
+  assert.ok(named.length >= 4, `${named.length}`);
+  assert.deepEqual(named.filter((version) => version !== VERSION), []);
+});
+
+Deno.test("the unit leaves a node that has left its cell, and starts one that lost its role", () => {
+  const unit = own("debian/roost.service");
+  // A clean exit code; see server/start.ts for the other.
+  assert.match(unit, /^Restart=on-failure$/m);
+  assert.doesNotMatch(unit, /^(SuccessExitStatus|RestartPreventExitStatus)=.*\b75\b/m);
+  assert.match(unit, new RegExp(`^RestartPreventExitStatus=${EXIT.usage}$`, "m"));
 });
 
 Deno.test("the unit lets V8 write code, and has the time that a drain takes", () => {

@@ -102,7 +102,7 @@ ${text}
 
 const CONTROL = {
   Maintainer: "The Roost maintainers <roost@localhost>",
-  Depends: "adduser, libc6 (>= 2.31), libgcc-s1",
+  Depends: "adduser, init-system-helpers (>= 1.54), libc6 (>= 2.31), libgcc-s1",
   Recommends: "ca-certificates, systemd",
   Section: "net",
   Priority: "optional",
