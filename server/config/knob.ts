@@ -135,8 +135,9 @@ export function paths(options: { readonly doc: string }) {
   return list({ ...options, wants: "paths of files", read: nonEmpty, path: true });
 }
 
+/** A file may have a number without quotes where a text that is one is wanted. */
 function textSchema<T>(read: (text: string) => T | null) {
-  return z.string().transform((text, context): T => {
+  return z.string().or(z.number().transform(String)).transform((text, context): T => {
     const value = read(text);
     if (value !== null) return value;
     context.addIssue({ code: "custom", message: "unreadable" });

@@ -39,3 +39,16 @@ Deno.test("11: an address that no other node can connect to is refused", () => {
   }
   assert.deepEqual(faults("cell.listen=10.0.0.1:8422", ...CELL), []);
 });
+
+Deno.test("a file may have the number of workers without quotes, as it has other numbers", () => {
+  const workersOf = (text: string) => {
+    const file = { path: "/data/roost.toml", text: `[cell]\nworkers = ${text}\n` };
+    const input = { dataDir: "/data", env: {}, flags: [], filesMax: 20_000, cwd: "/cwd", file };
+    const result = resolveConfig(input);
+    return result.ok ? result.config.cell.workers : result.errors;
+  };
+  assert.deepEqual(["2", '"2"', '"auto"'].map(workersOf), [2, 2, "auto"]);
+  assert.deepEqual(workersOf("65"), [
+    "cell.workers is 65 in /data/roost.toml: it must be auto or a whole number from 1 to 64",
+  ]);
+});
