@@ -48,10 +48,7 @@ import { type Process, systemProcess } from "./system/process.ts";
 import { giveWhenQuiet, systemMemoryGiver } from "./system/freed_memory.ts";
 
 const DAY_MS = 86_400_000;
-/**
- * How long clients are sent away once another place serves (ms), and the exit code then: not that of
- * a node that has left its cell, for this one is to be started again.
- */
+/** How long clients are sent away once another place serves (ms), and the exit code of a lost role. */
 const LOST_MS = 1000;
 const LOST_EXIT = 75;
 /** Reads the admin token anew. */
@@ -271,7 +268,7 @@ function takeUnreplicated({ node, ports, standby }: OpenNode, config: Config): v
 function endWhenLost({ flushLog, log, ports, standby }: OpenNode, front: Front, process: Process) {
   standby?.onLost((handedOver) => {
     log.warn("another place serves this cell: the process ends", { handedOver });
-    const exit = () => process.exit(LOST_EXIT);
+    const exit = () => process.exit(handedOver ? 0 : LOST_EXIT);
     const flush = () => flushLog(exit);
     ports.timers.after(LOST_MS * 2, exit);
     if (!handedOver) return flush();

@@ -56,7 +56,7 @@ async function installed(debian: Debian, figures: Figures): Promise<void> {
   await debian.run("dpkg", "--install", "/srv/roost.deb");
   assert.equal((await shown(debian, "ActiveState"))["ActiveState"], "inactive");
   const settings = "/etc/roost/roost.toml";
-  await debian.run("sed", "--in-place", "s/^domain = .*/domain = \"chat.example.org\"/", settings);
+  await debian.run("sed", "--in-place", 's/^domain = .*/domain = "chat.example.org"/', settings);
   await debian.run("systemctl", "enable", "--quiet", "--now", "roost");
   const unit = await shown(
     debian,
