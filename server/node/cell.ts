@@ -327,7 +327,7 @@ export class Cell {
     if (this.#stopped || this.liveness.isGone(peer)) return;
     log.warn("node not linked", { node: peer.id, incarnation: peer.incarnation, gone });
     this.lost.add(peer.key);
-    this.remote.unlinked(peer.key);
+    this.remote.unlinked(peer.key, gone);
     this.calls.unlinked(peer.key);
     if (!gone) return;
     this.liveness.end(peer);

@@ -24,6 +24,12 @@ export interface AskedOf {
   readonly epoch: number;
 }
 
+/** A request that was sent, and when (monotonic, ms). */
+export interface Sent {
+  readonly asked: AskedId;
+  readonly sinceMs: number;
+}
+
 /** Why a node is asked no more: it has all that it may have, or it does not reply. */
 export type PeerRefusal = "full" | "silent";
 
@@ -82,10 +88,13 @@ export class PeerRequests {
     state.prompt++;
   }
 
-  /** Takes out what a node has replied to, unless it was before; a late reply shows no life. */
-  replied(asked: AskedId, nowMs: number): AskedOf | undefined {
+  /**
+   * Takes out what the node has replied to, unless it was before, or another node was asked since; a
+   * late reply shows no life.
+   */
+  replied(asked: AskedId, by: NodeId, nowMs: number): AskedOf | undefined {
     const of = this.#of.get(asked);
-    if (of === undefined) return undefined;
+    if (of === undefined || of.peer !== by) return undefined;
     const state = this.#peers.get(of.peer)!;
     if (nowMs - of.sinceMs < SILENT_MS) {
       state.repliedMs = nowMs;
@@ -107,9 +116,10 @@ export class PeerRequests {
   }
 
   /** Takes out all that was asked of a node whose link is broken, in the order in which it was. */
-  takeAll(peer: NodeId): readonly AskedId[] {
-    const all = [...this.#of].filter(([, of]) => of.peer === peer).map(([asked]) => asked);
-    for (const asked of all) this.#of.delete(asked);
+  takeAll(peer: NodeId): readonly Sent[] {
+    const all = [...this.#of].filter(([, of]) => of.peer === peer)
+      .map(([asked, { sinceMs }]) => ({ asked, sinceMs }));
+    for (const { asked } of all) this.#of.delete(asked);
     this.#peers.delete(peer);
     return all;
   }

@@ -14,8 +14,9 @@ import type { NodeParts } from "./parts.ts";
 import type { Effect, RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
+import { type Asked, askedFrame, carriedFrame } from "./asked_frames.ts";
 import { fail } from "../../shard/errors.ts";
-import { isTooLate } from "./too_late.ts";
+import { isTooLate, unknownAfterMs } from "./too_late.ts";
 import { Parked, waits } from "./parked.ts";
 import { peerKey } from "./peers.ts";
 import { REPEATABLE, WRITES } from "../../shard/handlers/handlers.ts";
@@ -26,15 +27,8 @@ const RETRY_MS = 100;
 const BUSY = "Too many requests wait for this user's data";
 const SILENT = "This user's data is not available for a moment";
 
-type Asked = ShardInput & { readonly kind: "request" | "interest" };
 type RequestFrame = PeerFrame & { readonly kind: "request" };
 type InterestFrame = PeerFrame & { readonly kind: "interest" };
-
-/** What of another cell is for another node of this one keeps how far it has come. */
-function carriedFrame(input: ShardInput & { readonly kind: "packet" }): PeerFrame {
-  const { packet, hops } = input;
-  return hops === undefined ? { kind: "packet", packet } : { kind: "carried", packet, hops };
-}
 
 /** What it needs of its cell. */
 export interface RemoteHost {
@@ -128,20 +122,7 @@ export class Remote implements Elsewhere {
     const asked = input.request;
     const commits = input.kind === "request" && WRITES.has(input.op);
     if (input.kind === "request" && this.#refuse(input, owner, commits)) return;
-    const frame: PeerFrame = input.kind === "interest"
-      ? { kind: "interest", asked, shard, epoch, items: input.items }
-      : {
-        kind: "request",
-        asked,
-        shard,
-        epoch,
-        name: input.name,
-        op: input.op,
-        input: input.input,
-        seed: input.seed,
-        accountId: input.accountId ?? null,
-      };
-    if (!this.#post(row, frame)) return this.#park(input);
+    if (!this.#post(row, askedFrame(row, input))) return this.#park(input);
     const nowMs = this.#parts().ports.clock.monoMs();
     this.#asked.add(asked, { peer: peerKey(owner!), shard, epoch }, nowMs, commits);
     if (input.kind === "request") this.#parts().traces.routed(input, owner!.id);
@@ -243,15 +224,27 @@ export class Remote implements Elsewhere {
     this.#retry = { atMs, cancel };
   }
 
-  /** The link with a peer is broken: what it was asked may be done, or not. */
-  unlinked(peer: NodeId): void {
-    const { callers } = this.#parts();
-    const unknown = "The outcome is not known: look before you repeat it";
-    for (const asked of this.#asked.takeAll(peer)) {
+  /**
+   * The link with a peer is broken: what it was asked may be done, or not. `gone`: its process has
+   * ended.
+   */
+  unlinked(peer: NodeId, gone: boolean): void {
+    const { callers, ports: { clock, timers } } = this.#parts();
+    const result = fail(
+      "unavailable",
+      "The outcome is not known: look before you repeat it",
+      RETRY_MS,
+    );
+    for (const { asked, sinceMs } of this.#asked.takeAll(peer)) {
       const request = callers.requestOf(asked);
-      if (request !== undefined && !REPEATABLE.has(request.op)) {
-        callers.reply(asked, fail("unavailable", unknown, RETRY_MS));
-      } else this.#again(asked);
+      if (request === undefined || REPEATABLE.has(request.op)) {
+        this.#again(asked);
+        continue;
+      }
+      // Its caller is to look when it cannot arrive any more.
+      const waitMs = gone ? 0 : unknownAfterMs(request.op, clock.monoMs() - sinceMs);
+      if (waitMs === 0) callers.reply(asked, result);
+      else timers.after(waitMs, () => callers.reply(asked, result));
     }
     for (const [request, served] of this.#served) {
       if (served.peer === peer) this.#served.delete(request);
@@ -276,7 +269,7 @@ export class Remote implements Elsewhere {
 
   /** Takes a frame that concerns shards; returns whether it was one. */
   take(from: Peer, frame: PeerFrame): boolean {
-    const { callers, dispatch, map, options, traces } = this.#parts();
+    const { callers, dispatch, map, options, ports, traces } = this.#parts();
     switch (frame.kind) {
       case "request":
         this.#request(from, frame);
@@ -285,15 +278,17 @@ export class Remote implements Elsewhere {
         this.#interest(from, frame);
         return true;
       case "reply":
-        this.#replied(frame.asked, REPEATABLE.has(frame.op), () => {
+        this.#replied(from, frame.asked, REPEATABLE.has(frame.op), () => {
           callers.reply(frame.asked, frame.result);
         });
         return true;
       case "interest_answer":
-        this.#replied(frame.asked, true, () => callers.answer(frame.asked, frame.answers));
+        this.#replied(from, frame.asked, true, () => {
+          callers.answer(frame.asked, frame.answers);
+        });
         return true;
       case "moved": {
-        const of = this.#asked.replied(frame.asked, this.#parts().ports.clock.monoMs());
+        const of = this.#asked.replied(frame.asked, from.key, ports.clock.monoMs());
         // It may have begun it before it lost the shard.
         this.#repeats(frame.asked);
         if (of !== undefined) this.#notServed(frame.asked, of);
@@ -335,8 +330,8 @@ export class Remote implements Elsewhere {
   }
 
   /** Takes a reply. That of a former owner is not used where the next one can be asked. */
-  #replied(asked: AskedId, repeatable: boolean, reply: () => void): void {
-    const of = this.#asked.replied(asked, this.#parts().ports.clock.monoMs());
+  #replied({ key }: Peer, asked: AskedId, repeatable: boolean, reply: () => void): void {
+    const of = this.#asked.replied(asked, key, this.#parts().ports.clock.monoMs());
     if (of === undefined) return;
     this.#tries.delete(asked);
     const row = this.#parts().map.table.shards.find(({ id }) => id === of.shard);
