@@ -230,7 +230,7 @@ export class Node implements EdgeRouter {
     // Successors have the owner of those that they follow.
     const mine = (row: ShardRow) => cell === null || sameNode(row.owner, ownership.self);
     cell?.tellTable(table.version);
-    const failed = map.adopt(table, ended, mine);
+    const failed = this.#takeovers.adopt(table, ended, mine);
     cell?.remote.withheld.inherited(ended);
     for (const { shard, error } of failed) {
       this.#parts.bugs.caught("inherit", error, { shard: shard.id });

@@ -6,6 +6,7 @@ import type { AccountId, AccountName, NodeRef } from "../../shard/name/ids.ts";
 import type { NodeParts } from "./parts.ts";
 import type { RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
+import type { ShardMap } from "./shard_map.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { REPEATABLE } from "../../shard/handlers/handlers.ts";
 import { sameNode } from "../../shard/table/placement.ts";
@@ -158,10 +159,23 @@ export class Takeovers {
   }
 
   /**
+   * Adopts a table; see `ShardMap.adopt`. What others of this node's shards were asked, which another
+   * node has ended meanwhile, goes to their successors.
+   */
+  adopt(...adopted: Parameters<ShardMap["adopt"]>): ReturnType<ShardMap["adopt"]> {
+    const { map } = this.#parts;
+    const before = map.shards;
+    const failed = map.adopt(...adopted);
+    for (const shard of before) if (map.byId(shard.id) !== shard) this.drop(shard);
+    return failed;
+  }
+
+  /**
    * Another node has the shard from now on, or is about to. What was asked here goes there where it
    * can be done twice; the outcome of the rest is unknown.
    */
   drop(shard: Shard): void {
+    if (shard.ended) return;
     const { callers, dispatch } = this.#parts;
     const begun = this.#ended(shard);
     dispatch.forgetHeld(shard);

@@ -112,7 +112,7 @@ function makeCell(
     detach: node.detach,
     tableChanged: (table, version) => {
       node.resharder().registerVersion = version;
-      parts().map.adopt(table, [], () => false);
+      node.takeovers().adopt(table, [], () => false);
     },
   });
 }
