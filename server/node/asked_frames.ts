@@ -1,4 +1,5 @@
 /** The frames in which a node passes inputs of shards on to their owners. */
+import type { AccountName } from "../../shard/name/ids.ts";
 import type { PeerFrame } from "./peers.ts";
 import type { ShardInput } from "../../shard/effects.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
@@ -20,4 +21,12 @@ export function askedFrame({ id: shard, epoch }: ShardRow, input: Asked): PeerFr
   }
   const { name, op, input: of, seed, accountId = null } = input;
   return { kind: "request", asked, shard, epoch, name, op, input: of, seed, accountId };
+}
+
+/** Nobody at this node watches these users of the shard any more. */
+export function uninterestFrame(
+  { id: shard, epoch }: ShardRow,
+  watched: readonly AccountName[],
+): PeerFrame {
+  return { kind: "uninterest", shard, epoch, watched };
 }

@@ -89,7 +89,7 @@ export class Cell {
       send: (peer, frame) => links.send(peer, frame),
       tell: (frame) => this.#tell(frame),
       look: () => this.look(),
-      retry: () => this.remote.retry(),
+      ownersChanged: () => this.remote.ownersChanged(),
       reshaping: host.reshaping,
       hurry: host.hurry,
     });

@@ -7,7 +7,7 @@ import type { Answered, Callers, Interest } from "./callers.ts";
 import type { Inbox } from "./inbox.ts";
 import type { EdgePacket, InterestItem } from "../../shard/edge_packet.ts";
 import type { Shard } from "../../shard/step/shard.ts";
-import type { Effect, ShardInput } from "../../shard/effects.ts";
+import type { Effect, RequestId, ShardInput } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardMap } from "./shard_map.ts";
 import { Rewatched } from "./rewatched.ts";
@@ -28,6 +28,8 @@ export interface Elsewhere {
   withhold(shard: Shard, effect: Effect): boolean;
   /** The edge of this node watches users from now on: see `Rewatched`. */
   watches(interest: Pick<Interest, "node" | "items">): void;
+  /** Whether a request was sent to another node that has not replied: it need not be repeated. */
+  isAsked(request: RequestId): boolean;
   /** Forgets the requests of a shard's accounts that wait for its owner. */
   forgetWaiting(shard: Shard): void;
   /** Whether this node may serve its own shards now. */

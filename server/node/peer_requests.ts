@@ -115,6 +115,18 @@ export class PeerRequests {
     if (state.count === 0 && state.triedMs === null) this.#peers.delete(of.peer);
   }
 
+  /** Whether something was asked of a node that has not replied. */
+  has(asked: AskedId): boolean {
+    return this.#of.has(asked);
+  }
+
+  /** Takes out what `which` picks, in the order in which it was asked. */
+  takeThose(which: (asked: AskedId, of: AskedOf) => boolean): readonly AskedId[] {
+    const taken = [...this.#of].filter(([asked, of]) => which(asked, of)).map(([asked]) => asked);
+    for (const asked of taken) this.#take(asked);
+    return taken;
+  }
+
   /** Takes out all that was asked of a node whose link is broken, in the order in which it was. */
   takeAll(peer: NodeId): readonly Sent[] {
     const all = [...this.#of].filter(([, of]) => of.peer === peer)

@@ -6,20 +6,21 @@
 import { type AskedOf, type PeerRefusal, PeerRequests, TRIAL_MS } from "./peer_requests.ts";
 import type { Cancel } from "./ports.ts";
 import type { Interest, Request } from "./callers.ts";
-import type { AskedId, Peer, PeerFrame, PeerLinks } from "./peers.ts";
+import type { AskedId, Peer, PeerFrame } from "./peers.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { Elsewhere } from "./dispatch.ts";
-import type { AccountName, NodeId } from "../../shard/name/ids.ts";
+import type { NodeId } from "../../shard/name/ids.ts";
 import type { NodeParts } from "./parts.ts";
 import type { Effect, RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
-import { type Asked, askedFrame, carriedFrame } from "./asked_frames.ts";
+import { type Asked, askedFrame, carriedFrame, uninterestFrame } from "./asked_frames.ts";
 import { fail } from "../../shard/errors.ts";
 import { isTooLate, unknownAfterMs } from "./too_late.ts";
 import { Parked, waits } from "./parked.ts";
 import { peerKey } from "./peers.ts";
 import { REPEATABLE, WRITES } from "../../shard/handlers/handlers.ts";
+import type { RemoteHost } from "./remote_host.ts";
 import { Withheld } from "./withheld.ts";
 
 /** When a client may try again what a broken link has interrupted (ms). */
@@ -29,19 +30,6 @@ const SILENT = "This user's data is not available for a moment";
 
 type RequestFrame = PeerFrame & { readonly kind: "request" };
 type InterestFrame = PeerFrame & { readonly kind: "interest" };
-
-/** What it needs of its cell. */
-export interface RemoteHost {
-  readonly links: PeerLinks;
-  isLinked(peer: NodeId): boolean;
-  readonly mayServe: boolean;
-  /** Who owns what is not as was thought: the store is asked. */
-  look(): void;
-  /** Does an effect of a shard. */
-  execute(shard: Shard, effect: Effect): void;
-  /** Drops what a shard has in memory: its owner, this node or another, reads it again. */
-  drop(shard: Shard): void;
-}
 
 /** See the head of this file. */
 export class Remote implements Elsewhere {
@@ -88,17 +76,12 @@ export class Remote implements Elsewhere {
         return this.#ask(row, input);
       case "uninterest":
         // Behind the interest that may wait as well.
-        if (!this.#uninterest(row, input.watched)) this.#park(input);
+        if (!this.#post(row, uninterestFrame(row, input.watched))) this.#park(input);
         return;
       case "packet":
         // All others are sent again by who has sent them.
         if (!this.#post(row, carriedFrame(input)) && waits(input.packet)) this.#park(input);
     }
-  }
-
-  #uninterest({ id: shard, epoch, owner }: ShardRow, watched: readonly AccountName[]): boolean {
-    const frame = { kind: "uninterest", shard, epoch, watched } as const;
-    return this.#post({ owner }, frame);
   }
 
   deliver(edge: NodeId, row: ShardRow, packet: EdgePacket): void {
@@ -176,11 +159,34 @@ export class Remote implements Elsewhere {
     }
   }
 
+  isAsked(request: RequestId): boolean {
+    return this.#asked.has(request);
+  }
+
+  /**
+   * Shards have other owners, or this node claims them: what former ones were asked is asked of the
+   * next, before what follows it. To be called before any input is routed to those.
+   */
+  ownersChanged(): void {
+    const { callers, map } = this.#parts();
+    const rows = new Map(map.table.shards.map((row) => [row.id, row]));
+    const again = this.#asked.takeThose((asked, { peer, shard, epoch }) => {
+      const request = callers.requestOf(asked);
+      if (request !== undefined && !REPEATABLE.has(request.op)) return false;
+      if (map.byId(shard) !== undefined) return true;
+      const row = rows.get(shard);
+      return row?.owner != null && row.epoch > epoch && peerKey(row.owner) !== peer;
+    });
+    for (const asked of again) this.#again(asked);
+    this.retry();
+  }
+
   /** Routes again what waits; to be called when something has changed, and now and then. */
   retry(): void {
     const { callers, dispatch, map, ports: { clock } } = this.#parts();
     const nowMs = clock.monoMs();
     const refuses = ({ peer, shard, epoch }: AskedOf) => {
+      if (map.byId(shard) !== undefined) return false;
       const row = map.table.shards.find(({ id }) => id === shard);
       return row?.epoch === epoch && row.owner !== null && peerKey(row.owner) === peer;
     };

@@ -45,8 +45,8 @@ export interface SharesHost {
   tell(frame: PeerFrame): void;
   /** Asks the store who owns what. */
   look(): void;
-  /** Routes again what waits for an owner. */
-  retry(): void;
+  /** Routes again what waits for an owner, or was asked of a former one. */
+  ownersChanged(): void;
   /** Whether a change of the shard table is under way. */
   reshaping(): boolean;
   /** Commits soon what is open. */
@@ -183,7 +183,7 @@ export class Shares {
       if (shard === undefined || this.#claiming.has(row.id)) continue;
       if (!sameNode(row.owner, ownership.self)) this.#host.takeovers().drop(shard);
     }
-    this.#host.retry();
+    this.#host.ownersChanged();
   }
 
   /**
@@ -202,7 +202,7 @@ export class Shares {
     });
     map.table = withEpochs(map.table, others);
     for (const shard of lost) this.#host.takeovers().drop(shard);
-    this.#host.retry();
+    this.#host.ownersChanged();
   }
 
   /** Another node has claimed a shard of this one. */
@@ -271,6 +271,8 @@ export class Shares {
       this.#claiming.add(shard.id);
       map.put(shard);
     }
+    // Before what follows it: from now on that is put into these shards.
+    this.#host.ownersChanged();
     const claims = rows.map(({ id, epoch }) => ({ shard: id, epoch }));
     store.claim(claims, ownership.self, (error, owned) => {
       for (const { id } of rows) this.#claiming.delete(id);

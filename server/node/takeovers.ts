@@ -4,6 +4,7 @@
  */
 import type { AccountId, AccountName, NodeRef } from "../../shard/name/ids.ts";
 import type { NodeParts } from "./parts.ts";
+import type { Request } from "./callers.ts";
 import type { RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardMap } from "./shard_map.ts";
@@ -181,7 +182,7 @@ export class Takeovers {
     dispatch.forgetHeld(shard);
     const owns = (name: AccountName) => shard.owns(name);
     const unknown = "The outcome is not known: look before you repeat it";
-    for (const input of callers.requestsOf(owns)) {
+    for (const input of this.#requestsOf(shard)) {
       const id = begun.get(input.request);
       if (REPEATABLE.has(input.op)) {
         callers.repeats(input);
@@ -191,12 +192,19 @@ export class Takeovers {
     for (const input of callers.interestsOf(owns)) dispatch.route(input);
   }
 
+  /** What this shard was asked, and not another node that had it before. */
+  #requestsOf(shard: Shard): readonly Request[] {
+    const { callers, dispatch: { elsewhere } } = this.#parts;
+    const requests = callers.requestsOf((name) => shard.owns(name));
+    return requests.filter(({ request }) => elsewhere?.isAsked(request) !== true);
+  }
+
   /** What the former owner of the shard was asked and has not replied to. */
   #repeat(shard: Shard, begun: ReadonlyMap<RequestId, AccountId | "">): void {
     const { callers, dispatch } = this.#parts;
     const owns = (name: AccountName) => shard.owns(name);
     const unknown = "The outcome is not known: look before you repeat it";
-    for (const input of callers.requestsOf(owns)) {
+    for (const input of this.#requestsOf(shard)) {
       const { request, op } = input;
       const id = begun.get(request);
       if (!REPEATABLE.has(op)) callers.reply(request, fail("unavailable", unknown, RETRY_MS));

@@ -23,7 +23,7 @@ export function isTooLate(op: OpName, leftMs: number): boolean {
 
 /**
  * After how long (ms) the caller of a request, which was sent so long ago over a link that is broken,
- * may be told that its outcome is not known: who looks then finds what has become of it.
+ * learns that its outcome is not known: who looks then finds what has become of it.
  */
 export function unknownAfterMs(op: OpName, sinceMs: number): number {
   return WRITES.has(op) ? Math.max(0, WAY_MS - sinceMs) : 0;

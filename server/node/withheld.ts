@@ -1,7 +1,7 @@
 /** What shards say to edges while their node may not serve: delivered when it may again. */
 import type { Effect } from "../../shard/effects.ts";
 import type { NodeParts } from "./parts.ts";
-import type { RemoteHost } from "./remote.ts";
+import type { RemoteHost } from "./remote_host.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 
 /** Effects that are withheld at most where the node's options do not say otherwise. */

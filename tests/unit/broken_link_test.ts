@@ -2,14 +2,17 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { Bugs } from "../../server/node/bugs.ts";
 import { Callers, type Request } from "../../server/node/callers.ts";
-import type { Dispatch } from "../../server/node/dispatch.ts";
+import { Dispatch } from "../../server/node/dispatch.ts";
+import type { Inbox } from "../../server/node/inbox.ts";
+import type { Shard } from "../../shard/step/shard.ts";
+import { Takeovers } from "../../server/node/takeovers.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { NodeParts } from "../../server/node/parts.ts";
 import { ok } from "../../shard/errors.ts";
 import type { OpName } from "../../shard/ops.ts";
 import { type PeerFrame, peerKey } from "../../server/node/peers.ts";
-import { Remote, type RemoteHost } from "../../server/node/remote.ts";
-import type { ShardRow } from "../../shard/table/table.ts";
+import { Remote } from "../../server/node/remote.ts";
+import type { RemoteHost } from "../../server/node/remote_host.ts";
 import { WAY_MS } from "../../server/node/too_late.ts";
 
 const SELF = "n1" as NodeId;
@@ -19,21 +22,53 @@ const peer = (id: string) => {
 };
 const [A, B] = [peer("n2"), peer("n3")];
 
+interface Timer {
+  readonly delayMs: number;
+  readonly run: () => void;
+}
+
+/** The map of a node that has no shard, of the only one there is. */
+function shardMap(row: { readonly id: number }) {
+  const shards = { mine: undefined as Shard | undefined };
+  const map = {
+    rowOf: () => row,
+    byId: () => shards.mine,
+    shardOf: () => shards.mine,
+    remove: () => shards.mine = undefined,
+    table: { shards: [row] },
+  } as unknown as NodeParts["map"];
+  return { map, shards };
+}
+
+/** Asks for the user of the shard; returns what is replied. */
+function asking(callers: Callers, dispatch: Dispatch, nowMs: () => number) {
+  const replies: string[] = [];
+  const ask = (op: OpName) => {
+    const request = callers.next();
+    const input = { kind: "request", request, node: SELF, name: "ann", op, input: {}, seed: null };
+    callers.request(
+      input as unknown as Request,
+      (result) => replies.push(`${request} ${result.ok ? "ok" : result.code}`),
+      nowMs(),
+    );
+    dispatch.route(input as unknown as Request);
+    return request;
+  };
+  return { ask, replies };
+}
+
 /** A node that has no shard; the first owner of the only one is A. */
 function node() {
   const row = { id: 0, epoch: 1, owner: A as NodeRef | null };
-  const map = {
-    rowOf: () => row,
-    byId: () => undefined,
-    table: { shards: [row] },
-  } as unknown as NodeParts["map"];
+  const { map, shards } = shardMap(row);
   const sent: string[] = [];
-  const timers: { readonly delayMs: number; readonly run: () => void }[] = [];
+  const timers: Timer[] = [];
   const callers = new Callers({} as Bugs);
   const time = { nowMs: 0 };
-  const dispatch = {
-    route: (input: Request) => remote.send(row as ShardRow, input),
-  } as unknown as Dispatch;
+  const inbox = {
+    put: (_: Shard, input: Request) => void sent.push(`${SELF} ${input.request}`),
+  } as unknown as Inbox;
+  const dispatch = new Dispatch(SELF, map, callers, inbox);
   const parts = {
     options: { id: SELF },
     callers,
@@ -43,10 +78,7 @@ function node() {
       clock: { monoMs: () => time.nowMs },
       log: { info: () => {}, warn: () => {} },
       timers: {
-        after: (delayMs: number, run: () => void) => {
-          timers.push({ delayMs, run });
-          return () => {};
-        },
+        after: (delayMs: number, run: () => void) => void timers.push({ delayMs, run }),
       },
     },
     traces: { routed: () => {} },
@@ -63,25 +95,22 @@ function node() {
     mayServe: true,
   };
   const remote = new Remote(() => parts, host as unknown as RemoteHost);
-  const replies: string[] = [];
-  const ask = (op: OpName) => {
-    const request = callers.next();
-    const input = { kind: "request", request, node: SELF, name: "ann", op, input: {}, seed: null };
-    callers.request(
-      input as unknown as Request,
-      (result) => replies.push(`${request} ${result.ok ? "ok" : result.code}`),
-      time.nowMs,
-    );
-    dispatch.route(input as unknown as Request);
-    return request;
+  dispatch.elsewhere = remote;
+  const claim = () => {
+    const mine = { row, owns: () => true, takeBegun: () => new Map() };
+    shards.mine = mine as unknown as Shard;
+    remote.ownersChanged();
+    return shards.mine;
   };
+  const takeovers = new Takeovers(parts);
+  const { ask, replies } = asking(callers, dispatch, () => time.nowMs);
   const reply = (from: typeof A, asked: number, op: OpName) =>
     remote.take(from, { kind: "reply", asked, op, result: ok(null) } as PeerFrame);
   const unlink = (of: typeof A, gone: boolean) => {
     linked.delete(of.key);
     remote.unlinked(of.key, gone);
   };
-  return { ask, remote, replies, reply, row, sent, time, timers, unlink };
+  return { ask, claim, takeovers, remote, replies, reply, row, sent, time, timers, unlink };
 }
 
 Deno.test("who asked for a write over a link that breaks looks when it cannot arrive any more", () => {
@@ -117,5 +146,46 @@ Deno.test("a reply of a node that was asked before is not taken for that of the 
   reply(A, 1, "mailbox.read");
   deepEqual(replies, []);
   reply(B, 1, "mailbox.read");
+  deepEqual(replies, ["1 ok"]);
+});
+
+Deno.test("what the next owner of a shard is asked follows what the former was asked", () => {
+  const { ask, remote, replies, reply, row, sent } = node();
+  ask("message.send");
+  ask("roster.remove");
+  row.owner = B;
+  row.epoch = 2;
+  remote.ownersChanged();
+  ask("message.send");
+  // What cannot be done twice is left to the former owner, which replies that it has lost the shard.
+  deepEqual(sent, [`${A.key} 1`, `${A.key} 2`, `${B.key} 1`, `${B.key} 3`]);
+  reply(A, 1, "message.send");
+  deepEqual(replies, []);
+  reply(A, 2, "roster.remove");
+  deepEqual(replies, ["2 ok"]);
+});
+
+Deno.test("what a node asks of a shard that it claims follows what it has asked and what waits", () => {
+  const { ask, claim, sent, unlink } = node();
+  ask("message.send");
+  claim();
+  ask("message.send");
+  deepEqual(sent, [`${A.key} 1`, `${SELF} 1`, `${SELF} 2`]);
+  const parked = node();
+  parked.ask("message.send");
+  parked.unlink(A, true);
+  parked.claim();
+  parked.ask("message.send");
+  deepEqual(parked.sent, [`${A.key} 1`, `${SELF} 1`, `${SELF} 2`]);
+  unlink(A, true);
+  equal(sent.length, 3);
+});
+
+Deno.test("what a node waits for is not repeated where its own claim is not granted", () => {
+  const { ask, claim, takeovers, replies, reply, sent } = node();
+  ask("roster.remove");
+  takeovers.drop(claim());
+  deepEqual([replies, sent], [[], [`${A.key} 1`]]);
+  reply(A, 1, "roster.remove");
   deepEqual(replies, ["1 ok"]);
 });

@@ -27,6 +27,7 @@ Deno.test("what a shard was asked goes to the next owner where another node has 
   dispatch.elsewhere = {
     send: (row, input) => sent.push([row.owner?.id, row.id, (input as Request).request]),
     forgetWaiting: () => {},
+    isAsked: () => false,
     mayServe: true,
   } as Partial<Elsewhere> as Elsewhere;
   const takeovers = new Takeovers({ callers, dispatch, map } as unknown as NodeParts);
