@@ -292,9 +292,19 @@ const TESTED: readonly Mutant[] = [
     "    this.#repeats(asked);\n    const { callers }",
     "    const { callers }",
   ], [
-    "use the reply of a former owner",
+    "wait for the reply of a former owner",
+    "return row?.owner != null && row.epoch > epoch && peerKey(row.owner) !== peer;",
+    "return row === null;",
+  ]),
+  ...inTested("server/node/remote.ts", "tests/unit/broken_link_test.ts", [
+    "use the reply of a former epoch",
     "if (!repeatable || row?.epoch === of.epoch) return reply();",
     "if (!repeatable || row !== undefined) return reply();",
+  ]),
+  ...inTested("server/node/shares.ts", "tests/scenario/cell_request_order_test.ts", [
+    "ask a shard that is claimed before what waits for its owner",
+    "    this.#host.ownersChanged();\n    const claims",
+    "    const claims",
   ]),
   ...inTested("server/node/too_late.ts", "tests/scenario/cell_too_late_test.ts", [
     "send a write that may arrive after its caller's time",

@@ -189,3 +189,15 @@ Deno.test("what a node waits for is not repeated where its own claim is not gran
   reply(A, 1, "roster.remove");
   deepEqual(replies, ["1 ok"]);
 });
+
+Deno.test("an owner that has claimed its shard again is asked again what it has replied to before", () => {
+  const { ask, remote, replies, reply, row, sent } = node();
+  ask("session.attach");
+  row.epoch = 2;
+  remote.ownersChanged();
+  deepEqual(sent, [`${A.key} 1`]);
+  reply(A, 1, "session.attach");
+  deepEqual([replies, sent], [[], [`${A.key} 1`, `${A.key} 1`]]);
+  reply(A, 1, "session.attach");
+  deepEqual(replies, ["1 ok"]);
+});
