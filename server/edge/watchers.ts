@@ -15,9 +15,10 @@ export const UNINTEREST_MS = 1000;
 /** A registration under way. */
 interface Asking {
   readonly watchers: readonly Watcher[];
+  readonly targets: readonly WatchTarget[];
   /** Whose accounts were asked for, where it is not the first time; else null. */
   ids: ReadonlyMap<AccountName, AccountId> | null;
-  /** Users whose answers a revocation has made void meanwhile. */
+  /** Users whose answers a revocation has made void meanwhile; with null for good. */
   revoked: Map<AccountName, number | null> | null;
 }
 
@@ -36,8 +37,8 @@ export class Watchers {
   /** Users that nobody watches any more, and since when; in the order of time. */
   readonly #idle = new Map<Watched, number>();
   #sweeping = false;
-  /** Registrations under way. */
-  readonly #asking = new Set<Asking>();
+  /** Registrations under way, by whose they are. */
+  readonly #asking = new Map<AccountName, readonly Asking[]>();
   #pairs = 0;
 
   constructor(deps: Deps) {
@@ -76,16 +77,23 @@ export class Watchers {
       return { watcher: first.user, watcherId: first.userId, watched: name, watchedId: id };
     });
     let left = items.length;
-    const asking: Asking = { watchers: [...watchers], ids: null, revoked: null };
+    const asking: Asking = { watchers: [...watchers], targets, ids: null, revoked: null };
     if (again) asking.ids = new Map(targets.map(({ name, id }) => [name, id]));
-    this.#asking.add(asking);
+    this.#asking.set(first.user, [...this.#asking.get(first.user) ?? [], asking]);
     this.#deps.router.interest(items, (answers) => {
       for (const answer of answers) this.#answered(asking, answer);
       left -= answers.length;
       if (left > 0) return;
-      this.#asking.delete(asking);
+      const others = this.#asking.get(first.user)!.filter((other) => other !== asking);
+      if (others.length > 0) this.#asking.set(first.user, others);
+      else this.#asking.delete(first.user);
       done();
     });
+  }
+
+  #askingOf(watcher: Watcher): readonly Asking[] {
+    const all = this.#asking.get(watcher.user) ?? [];
+    return all.filter(({ watchers }) => watchers.includes(watcher));
   }
 
   #hold(name: AccountName, id: AccountId): Watched {
@@ -103,11 +111,13 @@ export class Watchers {
     if (user === undefined) return;
     user.asking--;
     const { presence } = answer;
+    const revoked = voided?.get(answer.watched);
+    // Their user may want to see it no more: where it does, its shard says so.
+    if (revoked === null) return this.#forgetIfIdle(user);
     if (presence !== null && isUndecided(presence)) {
       this.#refuseFor(watchers.filter((w) => !user.has(w)), user);
       return this.#forgetIfIdle(user);
     }
-    const revoked = voided?.get(answer.watched);
     if (presence !== null && revoked === undefined) {
       // Those who watch already may hear of a change by this answer first.
       if (user.id !== presence.watchedId || user.isOlder(presence)) this.#update(user, presence);
@@ -157,9 +167,10 @@ export class Watchers {
   rewatch(watcher: Watcher, targets: readonly WatchTarget[]): void {
     const wanted = new Map(targets.map(({ name, id }) => [name, id]));
     const seen = [...watcher.watched, ...watcher.frozen?.values() ?? []];
-    for (const { name } of seen) if (!wanted.has(name)) this.revoke(watcher, name, null);
-    for (const name of watcher.refused?.keys() ?? []) {
-      if (!wanted.has(name)) watcher.refused!.delete(name);
+    const asked = this.#askingOf(watcher).flatMap(({ targets }) => targets);
+    const known = [...seen, ...asked].map(({ name }) => name);
+    for (const name of [...known, ...watcher.refused?.keys() ?? []]) {
+      if (!wanted.has(name)) this.revoke(watcher, name, null);
     }
     for (const { name, id } of seen) if (wanted.get(name) === id) wanted.delete(name);
     // Those that were refused too: that they may be seen by now was lost with the former owner.
@@ -309,8 +320,9 @@ export class Watchers {
    */
   revoke(watcher: Watcher, name: AccountName, lastSeen: number | null): void {
     // All watchers of a registration are one user's: what one has lost, all have.
-    for (const asking of this.#asking) {
-      if (asking.watchers.includes(watcher)) (asking.revoked ??= new Map()).set(name, lastSeen);
+    for (const asking of this.#askingOf(watcher)) {
+      const revoked = asking.revoked ??= new Map();
+      if (revoked.get(name) !== null) revoked.set(name, lastSeen);
     }
     watcher.refused?.delete(name);
     const user = this.#users.get(name);

@@ -35,8 +35,8 @@ export const EDGE: readonly Mutant[] = [
     ],
     [
       "overlook a right that ends while it is asked for",
-      "if (presence !== null && revoked === undefined) {",
-      "if (presence !== null) {",
+      "const revoked = voided?.get(answer.watched);",
+      "const revoked = undefined;",
     ],
     ["keep interest for nobody", "if (names.length > 0) this.#deps.router.uninterest(names);", ""],
     [
@@ -144,6 +144,20 @@ export const EDGE: readonly Mutant[] = [
       "revoke a session whose account has moved",
       'return code === "moved" ? "shutdown" : "revoked";',
       'return "revoked";',
+    ],
+  ),
+  ...inTested(
+    "server/edge/watchers.ts",
+    "tests/unit/edge_announce_test.ts",
+    [
+      "ask again for whom its user has given up",
+      "if (revoked === null) return this.#forgetIfIdle(user);",
+      "",
+    ],
+    [
+      "take an answer about whom its user has given up meanwhile",
+      "const known = [...seen, ...asked].map(({ name }) => name);",
+      "const known = seen.map(({ name }) => name);",
     ],
   ),
 ];

@@ -214,3 +214,52 @@ Deno.test("announce: whom a session may see by now is asked again, though only i
   r.time.runFor(1000);
   assert.equal(sink.of("presence").at(-1)?.["user"], "bob");
 });
+
+/** While it is asked for bob, alice gives him up: her shard says so, or when it is announced to. */
+const GIVEN_UP: readonly ((r: Rig) => void)[] = [
+  (r) => {
+    r.deliver({ kind: "revoke", watched: name("bob"), watcher: name("alice"), lastSeen: null });
+  },
+  (r) => {
+    const lo = pointOf(name("alice"));
+    r.deliver({ kind: "announce", lo, hi: lo + 1, epoch: 2 });
+    r.time.runFor(100);
+  },
+];
+
+Deno.test("announce: who is given up while it is asked for is not asked for again, whatever the answer", () => {
+  for (const giveUp of GIVEN_UP) {
+    for (const answer of ["seen", "refused", "blocked", "blocked again"]) {
+      for (const before of ["seen", "refused", "asked"]) {
+        const r = withBob();
+        if (before === "refused") r.router.denied.add("alice>bob");
+        if (before === "asked") r.router.held.add("interest");
+        const { sink } = r.start();
+        r.time.runFor(1000);
+        r.router.denied.clear();
+        r.router.held.add("interest");
+        const lo = pointOf(name("bob"));
+        if (before !== "asked") r.deliver({ kind: "announce", lo, hi: lo + 1, epoch: 2 });
+        r.time.runFor(100);
+        r.router.contacts.set("alice", []);
+        giveUp(r);
+        if (answer !== "seen") r.router.denied.add("alice>bob");
+        if (answer.startsWith("blocked")) r.router.frozen.set("alice>bob", 7000);
+        if (answer === "blocked again") {
+          const about = { watched: name("bob"), watcher: name("alice"), lastSeen: 7000 };
+          r.deliver({ kind: "revoke", ...about });
+        }
+        r.router.release("interest");
+        const asked = r.router.interests.length;
+        r.router.denied.clear();
+        r.deliver({ kind: "announce", lo, hi: lo + 1, epoch: 3 });
+        r.router.release("interest");
+        r.time.runFor(1000);
+        const which = `${before}, then ${answer}`;
+        assert.equal(r.router.interests.length, asked, which);
+        const shows = sink.of("presence").map(({ show }) => show);
+        assert.deepEqual(shows, before === "seen" ? ["away", "offline"] : [], which);
+      }
+    }
+  }
+});
