@@ -102,10 +102,10 @@ export class Announcer {
     const { router, timers, random, retries } = this.#deps;
     let replied = false;
     const input = session.announcement();
-    const presented = session.own.sent(input.presence);
+    const presented = session.own.saying();
     const withdraw = router.request(session.user, "session.attach", input, (result) => {
       replied = true;
-      presented();
+      presented(result);
       this.#sessions.attached(session);
       const unknown = !result.ok && (result.code === "unavailable" || result.code === "busy");
       // It ended meanwhile, and this may have been taken after the shard was notified of that.

@@ -8,22 +8,30 @@ import type { Result } from "../../shard/errors.ts";
 interface Owner {
   readonly id: SessionId;
   readonly user: AccountName;
-  readonly alive: boolean;
 }
 
-/** See the head of this file; null: invisible. */
+type Done = (result: Result<null>) => void;
+
+/** What is asked for when all requests under way have replies. */
+interface Next {
+  presence: DevicePresence | null;
+  readonly done: Done[];
+}
+
+/**
+ * See the head of this file; null: invisible. All requests under way say the same presence: when the
+ * shard gets another owner, that one is asked all of them again, those too that the former one has
+ * done, and watchers would see what it says first after what they have seen last.
+ */
 export class OwnPresence {
   readonly #router: Pick<EdgeRouter, "request">;
   readonly #owner: Owner;
   /** What the shard was last known to have. */
   #known: DevicePresence | null;
-  /** What was asked for last, until the reply. */
-  #asked: { readonly presence: DevicePresence | null } | null = null;
-  /** The request by which it is known. */
-  #knownBy = 0;
-  /** Requests that say it, and the last of them that has a reply. */
-  #sent = 0;
-  #replied = 0;
+  /** Requests under way, and what they say. */
+  #underWay = 0;
+  #said: DevicePresence | null;
+  #next: Next | null = null;
 
   constructor(
     router: Pick<EdgeRouter, "request">,
@@ -32,41 +40,56 @@ export class OwnPresence {
   ) {
     this.#router = router;
     this.#owner = owner;
-    this.#known = presence;
+    this.#known = this.#said = presence;
   }
 
-  /** What was asked for last: an owner of the shard may have it, without the reply having arrived. */
+  /** What was asked for last. */
   get wanted(): DevicePresence | null {
-    return this.#asked === null ? this.#known : this.#asked.presence;
+    return this.#next === null ? this.said : this.#next.presence;
   }
 
-  /** Asks for another one. */
-  set(presence: DevicePresence | null, done: (result: Result<null>) => void): void {
-    const { id: session, user } = this.#owner;
-    const asked = this.#asked = { presence };
-    const replied = this.sent(presence);
-    const number = this.#sent;
-    this.#router.request(user, "presence.set", { session, presence }, (set) => {
-      if (this.#asked === asked) this.#asked = null;
-      if (set.ok && number > this.#knownBy) {
-        this.#known = presence;
-        this.#knownBy = number;
-      }
-      replied();
-      done(set);
-    });
+  /** What another request may say: an owner may have it, without the reply having arrived. */
+  get said(): DevicePresence | null {
+    return this.#underWay > 0 ? this.#said : this.#known;
   }
 
   /**
-   * A request says this presence; to be called back at its reply. One that is repeated by another
-   * owner of the shard may be taken after later ones: then what is wanted is said again.
+   * Asks for another one. What is asked for while requests are under way waits for their replies; the
+   * last one then is asked for, and its result is that of all that have waited.
    */
-  sent(presence: DevicePresence | null): () => void {
-    const number = ++this.#sent;
-    return () => {
-      const isLate = number < this.#replied;
-      if (!isLate) this.#replied = number;
-      else if (this.#owner.alive && presence !== this.wanted) this.set(this.wanted, () => {});
-    };
+  set(presence: DevicePresence | null, done: Done): void {
+    if (this.#underWay === 0) return this.#ask(presence, [done]);
+    if (this.#next === null) this.#next = { presence, done: [done] };
+    else {
+      this.#next.presence = presence;
+      this.#next.done.push(done);
+    }
+  }
+
+  /** A request says `said`; to be called back at its reply. */
+  saying(): (result: Result<unknown>) => void {
+    this.#said = this.said;
+    this.#underWay++;
+    return (result) => this.#replied(result);
+  }
+
+  #ask(presence: DevicePresence | null, done: readonly Done[]): void {
+    this.#said = presence;
+    this.#underWay++;
+    const { id: session, user } = this.#owner;
+    this.#router.request(user, "presence.set", { session, presence }, (set) => {
+      if (set.ok) this.#known = presence;
+      this.#replied(set);
+      for (const each of done) each(set);
+    });
+  }
+
+  #replied(result: Result<unknown>): void {
+    if (--this.#underWay > 0 || this.#next === null) return;
+    const { presence, done } = this.#next;
+    this.#next = null;
+    // Who waits has waited for as long as a request may.
+    if (result.ok || result.code !== "unavailable") return this.#ask(presence, done);
+    for (const each of done) each(result);
   }
 }

@@ -170,7 +170,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
       device: this.device,
       auth: this.#right.auth(),
       cursor: { mailboxId, seq },
-      presence: this.presence,
+      presence: this.own.said,
       announced: true,
     };
   }

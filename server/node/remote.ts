@@ -21,11 +21,13 @@ import { Parked, waits } from "./parked.ts";
 import { peerKey } from "./peers.ts";
 import { REPEATABLE, WRITES } from "../../shard/handlers/handlers.ts";
 import type { RemoteHost } from "./remote_host.ts";
+import { type Served, ServedRequests } from "./served_requests.ts";
 import { Withheld } from "./withheld.ts";
 
 /** When a client may try again what a broken link has interrupted (ms). */
 const RETRY_MS = 100;
 const BUSY = "Too many requests wait for this user's data";
+const UNKNOWN = "The outcome is not known: look before you repeat it";
 const SILENT = "This user's data is not available for a moment";
 
 type RequestFrame = PeerFrame & { readonly kind: "request" };
@@ -46,7 +48,7 @@ export class Remote implements Elsewhere {
   /** Requests that were not sent to their owner because of what it has already. */
   readonly refused: Record<PeerRefusal, number> = { full: 0, silent: 0 };
   /** Requests and registrations of other nodes that shards of this one have not replied to. */
-  readonly #served = new Map<RequestId, { readonly peer: NodeId; readonly asked: AskedId }>();
+  readonly #served = new ServedRequests();
   readonly #parked = new Parked();
   /** How often owners have not served what they were asked. */
   readonly #tries = new Map<AskedId, number>();
@@ -131,13 +133,19 @@ export class Remote implements Elsewhere {
     return true;
   }
 
-  #giveBack({ request, kind }: Asked): void {
+  #giveBack(input: Asked): void {
     const { callers } = this.#parts();
+    const { request, kind } = input;
     if (kind === "request") callers.forget(request);
     else callers.takeInterest(request);
-    const served = this.#served.get(request);
-    if (served === undefined) return;
-    this.#served.delete(request);
+    const served = this.#served.take(request);
+    if (served !== undefined) this.#notServing(served, input);
+  }
+
+  /** Sends a node to the next owner of a shard, with what it has asked of this one. */
+  #notServing(served: Served, asked: Asked | RequestFrame | InterestFrame): void {
+    const nowMs = this.#parts().ports.clock.monoMs();
+    if (asked.kind === "request") this.#served.refused(served, asked.name, nowMs);
     this.#host.links.send(served.peer, { kind: "moved", asked: served.asked });
   }
 
@@ -170,12 +178,12 @@ export class Remote implements Elsewhere {
   ownersChanged(): void {
     const { callers, map } = this.#parts();
     const rows = new Map(map.table.shards.map((row) => [row.id, row]));
-    const again = this.#asked.takeThose((asked, { peer, shard, epoch }) => {
+    const again = this.#asked.takeThose((asked, { shard, epoch }) => {
       const request = callers.requestOf(asked);
       if (request !== undefined && !REPEATABLE.has(request.op)) return false;
       if (map.byId(shard) !== undefined) return true;
       const row = rows.get(shard);
-      return row?.owner != null && row.epoch > epoch && peerKey(row.owner) !== peer;
+      return row?.owner != null && row.epoch > epoch;
     });
     for (const asked of again) this.#again(asked);
     this.retry();
@@ -236,11 +244,7 @@ export class Remote implements Elsewhere {
    */
   unlinked(peer: NodeId, gone: boolean): void {
     const { callers, ports: { clock, timers } } = this.#parts();
-    const result = fail(
-      "unavailable",
-      "The outcome is not known: look before you repeat it",
-      RETRY_MS,
-    );
+    const result = fail("unavailable", UNKNOWN, RETRY_MS);
     for (const { asked, sinceMs } of this.#asked.takeAll(peer)) {
       const request = callers.requestOf(asked);
       if (request === undefined || REPEATABLE.has(request.op)) {
@@ -252,9 +256,7 @@ export class Remote implements Elsewhere {
       if (waitMs === 0) callers.reply(asked, result);
       else timers.after(waitMs, () => callers.reply(asked, result));
     }
-    for (const [request, served] of this.#served) {
-      if (served.peer === peer) this.#served.delete(request);
-    }
+    this.#served.unlinked(peer);
   }
 
   /** Asks the next owner what a former one may have done. */
@@ -349,11 +351,16 @@ export class Remote implements Elsewhere {
   /** The shard where this node has it and may serve it; null: the sender is to look again. */
   #servedShard(from: Peer, frame: RequestFrame | InterestFrame): Shard | null {
     const { asked, shard: id, epoch } = frame;
-    const shard = this.mayServe ? this.#parts().map.byId(id) : undefined;
+    const { map, ports } = this.#parts();
+    const served = { peer: from.key, asked };
+    const shard = this.mayServe ? map.byId(id) : undefined;
     // One who knows a later epoch knows that another node has it.
-    if (shard !== undefined && shard.row.epoch >= epoch) return shard;
-    if (shard !== undefined) this.#host.look();
-    this.#host.links.send(from.key, { kind: "moved", asked });
+    const isOwner = shard !== undefined && shard.row.epoch >= epoch;
+    const waits = isOwner && frame.kind === "request" &&
+      this.#served.isBehind(served, frame.name, ports.clock.monoMs());
+    if (isOwner && !waits) return shard;
+    if (shard !== undefined && !isOwner) this.#host.look();
+    this.#notServing(served, frame);
     return null;
   }
 
@@ -361,22 +368,13 @@ export class Remote implements Elsewhere {
     const shard = this.#servedShard(from, frame);
     if (shard === null) return;
     const { callers, dispatch, ports, traces } = this.#parts();
-    const { asked, name, op, input, seed, accountId } = frame;
+    const { asked, kind, name, op, input, seed, accountId } = frame;
     const request = callers.next();
     const begun = accountId === null ? {} : { accountId };
-    const mine = {
-      kind: "request",
-      request,
-      node: from.key,
-      name,
-      op,
-      input,
-      seed,
-      ...begun,
-    } as const;
-    this.#served.set(request, { peer: from.key, asked });
+    const mine = { kind, request, node: from.key, name, op, input, seed, ...begun } as const;
+    this.#served.add(request, from.key, asked);
     const reply = traces.request(frame, from.id, () => true, (result) => {
-      if (!this.#served.delete(request)) return;
+      if (this.#served.take(request) === undefined) return;
       this.#host.links.send(from.key, { kind: "reply", asked, op, result });
     });
     callers.request(mine, reply, ports.clock.monoMs());
@@ -390,9 +388,9 @@ export class Remote implements Elsewhere {
     const { asked, items } = frame;
     const request = callers.next();
     const mine = { kind: "interest", request, node: from.key, items } as const;
-    this.#served.set(request, { peer: from.key, asked });
+    this.#served.add(request, from.key, asked);
     callers.interest(mine, (answers) => {
-      if (!this.#served.delete(request)) return;
+      if (this.#served.take(request) === undefined) return;
       this.#host.links.send(from.key, { kind: "interest_answer", asked, answers });
     });
     dispatch.submit(shard, mine);

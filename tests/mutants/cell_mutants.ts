@@ -293,13 +293,31 @@ const TESTED: readonly Mutant[] = [
     "    const { callers }",
   ], [
     "wait for the reply of a former owner",
-    "return row?.owner != null && row.epoch > epoch && peerKey(row.owner) !== peer;",
+    "return row?.owner != null && row.epoch > epoch;",
     "return row === null;",
   ]),
   ...inTested("server/node/remote.ts", "tests/unit/broken_link_test.ts", [
     "use the reply of a former epoch",
     "if (!repeatable || row?.epoch === of.epoch) return reply();",
     "if (!repeatable || row !== undefined) return reply();",
+  ]),
+  ...inTested("server/node/served_requests.ts", "tests/unit/served_requests_test.ts", [
+    "serve what was asked behind a refused request",
+    "if (!refused.asked.has(asked) && nowMs - refused.atMs <= WAITS_MS) return true;",
+    "",
+  ], [
+    "wait for a request that nobody asks for any more",
+    "      refused.asked.delete(before);\n      if (before === asked) break;",
+    "      if (before === asked) refused.asked.delete(before);",
+  ]),
+  ...inTested("server/node/remote.ts", "tests/unit/broken_link_test.ts", [
+    "refuse a request without a word to what keeps their order",
+    'if (asked.kind === "request") this.#served.refused(served, asked.name, nowMs);',
+    "",
+  ], [
+    "serve a request before one that was refused",
+    "if (isOwner && !waits) return shard;",
+    "if (isOwner) return shard;",
   ]),
   ...inTested("server/node/shares.ts", "tests/scenario/cell_request_order_test.ts", [
     "ask a shard that is claimed before what waits for its owner",

@@ -136,8 +136,22 @@ export const TAKEOVER: readonly Mutant[] = [
     "server/edge/own_presence.ts",
     [
       "announce the presence of the time of sign-in",
-      "        this.#known = presence;\n",
+      "if (set.ok) this.#known = presence;",
       "",
+    ],
+  ),
+  ...inTested(
+    "server/edge/own_presence.ts",
+    "tests/unit/own_presence_test.ts",
+    [
+      "ask for a presence while another one is asked for",
+      "if (this.#underWay === 0) return",
+      "if (this.#underWay >= 0) return",
+    ],
+    [
+      "announce a presence that waits for another one",
+      "return this.#underWay > 0 ? this.#said : this.#known;",
+      "return this.wanted;",
     ],
   ),
   ...inFile(

@@ -81,13 +81,14 @@ function node() {
         after: (delayMs: number, run: () => void) => void timers.push({ delayMs, run }),
       },
     },
-    traces: { routed: () => {} },
+    traces: { routed: () => {}, request: (...[, , , reply]: unknown[]) => reply },
   } as unknown as NodeParts;
   const linked = new Set([A.key, B.key]);
   const host = {
     links: {
       send: (to: NodeId, frame: PeerFrame) => {
         if (frame.kind === "request") sent.push(`${to} ${frame.asked}`);
+        else if (frame.kind === "moved") sent.push(`${to} moved ${frame.asked}`);
       },
     },
     isLinked: (to: NodeId) => linked.has(to),
@@ -110,7 +111,26 @@ function node() {
     linked.delete(of.key);
     remote.unlinked(of.key, gone);
   };
-  return { ask, claim, takeovers, remote, replies, reply, row, sent, time, timers, unlink };
+  const arrives = (from: typeof A, asked: number) => {
+    const { id: shard, epoch } = row;
+    const frame = { kind: "request", asked, shard, epoch, name: "ann", op: "message.send" };
+    remote.take(from, { ...frame, input: {}, seed: "", accountId: null } as unknown as PeerFrame);
+  };
+  return {
+    arrives,
+    ask,
+    claim,
+    host,
+    takeovers,
+    remote,
+    replies,
+    reply,
+    row,
+    sent,
+    time,
+    timers,
+    unlink,
+  };
 }
 
 Deno.test("who asked for a write over a link that breaks looks when it cannot arrive any more", () => {
@@ -181,6 +201,19 @@ Deno.test("what a node asks of a shard that it claims follows what it has asked 
   equal(sent.length, 3);
 });
 
+Deno.test("a request that was on its way behind one that a node refused waits until that comes again", () => {
+  const { arrives, claim, host, sent } = node();
+  claim();
+  host.mayServe = false;
+  arrives(A, 7);
+  host.mayServe = true;
+  arrives(A, 8);
+  arrives(B, 8);
+  for (const asked of [7, 8, 9]) arrives(A, asked);
+  const served = [1, 2, 3, 4].map((request) => `${SELF} ${request}`);
+  deepEqual(sent, [`${A.key} moved 7`, `${A.key} moved 8`, ...served]);
+});
+
 Deno.test("what a node waits for is not repeated where its own claim is not granted", () => {
   const { ask, claim, takeovers, replies, reply, sent } = node();
   ask("roster.remove");
@@ -194,10 +227,14 @@ Deno.test("an owner that has claimed its shard again is asked again what it has 
   const { ask, remote, replies, reply, row, sent } = node();
   ask("session.attach");
   row.epoch = 2;
-  remote.ownersChanged();
-  deepEqual(sent, [`${A.key} 1`]);
   reply(A, 1, "session.attach");
   deepEqual([replies, sent], [[], [`${A.key} 1`, `${A.key} 1`]]);
   reply(A, 1, "session.attach");
   deepEqual(replies, ["1 ok"]);
+  // What it has not replied to is asked again before what follows it.
+  ask("message.send");
+  row.epoch = 3;
+  remote.ownersChanged();
+  ask("message.send");
+  deepEqual(sent.slice(2), [`${A.key} 2`, `${A.key} 2`, `${A.key} 3`]);
 });

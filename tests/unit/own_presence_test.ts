@@ -1,5 +1,5 @@
-/** What a session asks its shard to show, where requests are not taken in the order in which they were made. */
-import { deepEqual, equal } from "node:assert/strict";
+/** What a session asks its shard to show, whose owners may be asked for the same more than once. */
+import { deepEqual } from "node:assert/strict";
 import type { AccountName, SessionId } from "../../shard/name/ids.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { EdgeRouter } from "../../server/node/router.ts";
@@ -8,7 +8,7 @@ import { presenceOf } from "./edge_fixture.ts";
 
 const [FIRST, SECOND, THIRD] = [presenceOf("chat"), presenceOf("away"), presenceOf("dnd")];
 
-/** A session, what it has asked for, and a way to reply. */
+/** A session, its requests without a reply, and the results of those that have one. */
 function asking() {
   const asked: { readonly presence: unknown; readonly reply: (result: Result<null>) => void }[] =
     [];
@@ -17,40 +17,64 @@ function asking() {
     asked.push({ presence, reply: done as (result: Result<null>) => void });
     return () => {};
   };
-  const owner = { id: "s1" as SessionId, user: "alice" as AccountName, alive: true };
+  const owner = { id: "s1" as SessionId, user: "alice" as AccountName };
   const own = new OwnPresence({ request } as Pick<EdgeRouter, "request">, owner, FIRST);
-  return { own, owner, asked };
+  const results: string[] = [];
+  const set = (presence: typeof FIRST, who: string) =>
+    own.set(presence, (result) => results.push(`${who} ${result.ok ? "ok" : result.code}`));
+  const reply = (result: Result<null>) => asked.shift()!.reply(result);
+  return { own, set, asked, reply, results };
 }
 
-Deno.test("OwnPresence: what may have been taken last is corrected", () => {
-  const { own, owner, asked } = asking();
-  own.set(SECOND, () => {});
-  own.set(THIRD, () => {});
-  asked[1]!.reply(ok(null));
-  asked[0]!.reply(ok(null));
-  deepEqual([own.wanted, asked.slice(2).map(({ presence }) => presence)], [THIRD, [THIRD]]);
-  asked[2]!.reply(ok(null));
-  // So is an announcement that was begun before a change.
-  const announced = own.sent(own.wanted);
-  own.set(SECOND, () => {});
-  asked[3]!.reply(ok(null));
-  announced();
-  deepEqual(asked.slice(4).map(({ presence }) => presence), [SECOND]);
-  // A session that has ended asks for nothing.
-  owner.alive = false;
-  own.set(FIRST, () => {});
-  asked[5]!.reply(ok(null));
-  asked[4]!.reply(ok(null));
-  equal(asked.length, 6);
+Deno.test("OwnPresence: of what is asked for while a request is under way the last is asked for next", () => {
+  const { own, set, asked, reply, results } = asking();
+  set(SECOND, "a");
+  set(THIRD, "b");
+  set(FIRST, "c");
+  deepEqual([asked.map(({ presence }) => presence), own.wanted, own.said], [
+    [SECOND],
+    FIRST,
+    SECOND,
+  ]);
+  reply(ok(null));
+  deepEqual([asked.map(({ presence }) => presence), results], [[FIRST], ["a ok"]]);
+  reply(ok(null));
+  deepEqual([asked, results, own.wanted, own.said], [[], ["a ok", "b ok", "c ok"], FIRST, FIRST]);
 });
 
-Deno.test("OwnPresence: replies in order, and what was refused, need no correction", () => {
-  const { own, asked } = asking();
-  const announced = own.sent(own.wanted);
-  own.set(SECOND, () => {});
-  announced();
-  own.set(THIRD, () => {});
-  asked[1]!.reply(fail("busy", "no"));
-  asked[0]!.reply(ok(null));
-  deepEqual([own.wanted, asked.length], [SECOND, 2]);
+Deno.test("OwnPresence: no two requests under way say different things, announcements included", () => {
+  const { own, set, asked, reply } = asking();
+  set(SECOND, "a");
+  set(THIRD, "b");
+  // Two nodes have taken the shard over, one after the other.
+  const announced = [own.said, own.said];
+  const replies = [own.saying(), own.saying()];
+  reply(ok(null));
+  replies[0]!(ok(null));
+  deepEqual([announced, own.said, asked], [[SECOND, SECOND], SECOND, []]);
+  replies[1]!(fail("unauthorized", "The session has ended"));
+  deepEqual([asked.map(({ presence }) => presence), own.said], [[THIRD], THIRD]);
+});
+
+Deno.test("OwnPresence: a change waits for an announcement that was begun before it", () => {
+  const { own, set, asked, reply, results } = asking();
+  const replied = own.saying();
+  set(SECOND, "a");
+  deepEqual([asked, own.said, own.wanted], [[], FIRST, SECOND]);
+  replied(ok(null));
+  reply(ok(null));
+  deepEqual([own.said, results], [SECOND, ["a ok"]]);
+});
+
+Deno.test("OwnPresence: what is refused leaves what was known; what waited is refused where no owner replies", () => {
+  const { own, set, asked, reply, results } = asking();
+  set(SECOND, "a");
+  set(THIRD, "b");
+  reply(fail("busy", "no"));
+  deepEqual([results, asked.map(({ presence }) => presence)], [["a busy"], [THIRD]]);
+  set(FIRST, "c");
+  reply(fail("unavailable", "no owner", 100));
+  deepEqual([results.slice(1), asked, own.wanted], [["c unavailable", "b unavailable"], [], FIRST]);
+  set(SECOND, "d");
+  deepEqual(asked.map(({ presence }) => presence), [SECOND]);
 });
