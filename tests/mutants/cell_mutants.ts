@@ -288,15 +288,15 @@ const TESTED: readonly Mutant[] = [
     "",
   ]),
   ...inTested("server/node/remote.ts", LATE, [
-    "forget that a former owner may have done what the next one is asked",
-    "    this.#repeats(asked);\n    const { callers }",
-    "    const { callers }",
-  ], [
     "wait for the reply of a former owner",
     "return row?.owner != null && row.epoch > epoch;",
     "return row === null;",
   ]),
   ...inTested("server/node/remote.ts", "tests/unit/broken_link_test.ts", [
+    "forget that a former owner may have done what the next one is asked",
+    "    this.#repeats(asked);\n    const { callers }",
+    "    const { callers }",
+  ], [
     "use the reply of a former epoch",
     "if (!repeatable || row?.epoch === of.epoch) return reply();",
     "if (!repeatable || row !== undefined) return reply();",

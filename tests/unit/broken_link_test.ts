@@ -8,7 +8,7 @@ import type { Shard } from "../../shard/step/shard.ts";
 import { Takeovers } from "../../server/node/takeovers.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
 import type { NodeParts } from "../../server/node/parts.ts";
-import { ok } from "../../shard/errors.ts";
+import { fail, ok } from "../../shard/errors.ts";
 import type { OpName } from "../../shard/ops.ts";
 import { type PeerFrame, peerKey } from "../../server/node/peers.ts";
 import { Remote } from "../../server/node/remote.ts";
@@ -111,26 +111,8 @@ function node() {
     linked.delete(of.key);
     remote.unlinked(of.key, gone);
   };
-  const arrives = (from: typeof A, asked: number) => {
-    const { id: shard, epoch } = row;
-    const frame = { kind: "request", asked, shard, epoch, name: "ann", op: "message.send" };
-    remote.take(from, { ...frame, input: {}, seed: "", accountId: null } as unknown as PeerFrame);
-  };
-  return {
-    arrives,
-    ask,
-    claim,
-    host,
-    takeovers,
-    remote,
-    replies,
-    reply,
-    row,
-    sent,
-    time,
-    timers,
-    unlink,
-  };
+  const asked = { ask, claim, replies, reply, sent, unlink };
+  return { ...asked, host, remote, row, takeovers, time, timers };
 }
 
 Deno.test("who asked for a write over a link that breaks looks when it cannot arrive any more", () => {
@@ -202,7 +184,12 @@ Deno.test("what a node asks of a shard that it claims follows what it has asked 
 });
 
 Deno.test("a request that was on its way behind one that a node refused waits until that comes again", () => {
-  const { arrives, claim, host, sent } = node();
+  const { claim, host, remote, row, sent } = node();
+  const arrives = (from: typeof A, asked: number) => {
+    const { id: shard, epoch } = row;
+    const frame = { kind: "request", asked, shard, epoch, name: "ann", op: "message.send" };
+    remote.take(from, { ...frame, input: {}, seed: "", accountId: null } as unknown as PeerFrame);
+  };
   claim();
   host.mayServe = false;
   arrives(A, 7);
@@ -212,6 +199,21 @@ Deno.test("a request that was on its way behind one that a node refused waits un
   for (const asked of [7, 8, 9]) arrives(A, asked);
   const served = [1, 2, 3, 4].map((request) => `${SELF} ${request}`);
   deepEqual(sent, [`${A.key} moved 7`, `${A.key} moved 8`, ...served]);
+});
+
+Deno.test("what the next owner refuses may have been done by the former one: its outcome is unknown", () => {
+  for (const repeat of [true, false]) {
+    const { ask, remote, replies, row } = node();
+    ask("message.send");
+    if (repeat) {
+      row.owner = B;
+      row.epoch = 2;
+      remote.ownersChanged();
+    }
+    const result = fail("unauthorized", "There is no such account");
+    remote.take(repeat ? B : A, { kind: "reply", asked: 1, op: "message.send", result });
+    deepEqual(replies, [repeat ? "1 unavailable" : "1 unauthorized"]);
+  }
 });
 
 Deno.test("what a node waits for is not repeated where its own claim is not granted", () => {
