@@ -5,6 +5,12 @@
 import type { AccountId, AccountName, DeviceId, SessionId } from "./name/ids.ts";
 import type { MailboxEvent } from "./mailbox/mailbox_event.ts";
 import type { PresenceOfDevice, WatchTarget } from "./ops.ts";
+import type { Revoked } from "./federation/proxy_message.ts";
+
+/** Which withdrawal of a right to see a user it is; `after`: the number before it. */
+export interface Revocation extends Revoked {
+  readonly after: number;
+}
 
 /** Sent without a request, in order per (shard, node). */
 export type EdgePacket =
@@ -34,6 +40,8 @@ export type EdgePacket =
     readonly devices: readonly PresenceOfDevice[];
     /** When the last device left (ms); 0 while any is online or where unknown. */
     readonly lastSeen: number;
+    /** For another cell only: see `Revoked`. */
+    readonly revoked?: number;
   }
   /**
    * What is known of somebody's presence may not hold any more, because the home cell cannot be
@@ -54,6 +62,8 @@ export type EdgePacket =
     readonly watcher: AccountName;
     /** Not null where `watcher` must not notice, for it is blocked: last seen then (ms). */
     readonly lastSeen: number | null;
+    /** For another cell only. */
+    readonly of?: Revocation;
   }
   /** The sessions' user may now see `target`: register interest in it. */
   | {
@@ -114,6 +124,8 @@ export interface InterestAnswer {
     readonly version: number;
     readonly devices: readonly PresenceOfDevice[];
     readonly lastSeen: number;
+    /** For another cell only: see `Revoked`. */
+    readonly revoked?: number;
   } | null;
   /**
    * Where there is none, but one who signed out has to look the same: when it was last seen (ms).

@@ -68,12 +68,23 @@ export class Abroad {
     for (const cell of this.#cells.peers) this.#cells.tell(cell, { kind: "announce", lo, hi });
   }
 
+  /**
+   * Another node of this cell is linked, perhaps again: what other cells have sent by way of it may be
+   * lost.
+   */
+  nodeLinked(): void {
+    for (const cell of this.#cells.peers) {
+      this.#tell({ kind: "cell_announced", cell, lo: 0, hi: POINT_SPACE });
+    }
+  }
+
   /** Sends what a shard has for an interested party; returns whether that is another cell. */
   edge({ node, packet }: Effect & { readonly kind: "edge" }): boolean {
     const cell = cellOf(node);
     if (cell === null) return false;
     if (packet.kind === "presence" || packet.kind === "revoke") {
-      this.#say(cell, packet.watched, messageOf(packet));
+      const message = messageOf(packet);
+      if (message !== null) this.#say(cell, packet.watched, message);
     }
     return true;
   }
@@ -90,11 +101,10 @@ export class Abroad {
     const watched = input.items[0]?.watched;
     if (cell === null || watched === undefined) return false;
     if (!mayServe) return true;
-    const replies = answers.map(({ watcher, presence, lastSeen }) => ({
-      watcher,
-      presence,
-      lastSeen,
-    }));
+    const replies = answers.map(({ watcher, presence, lastSeen }) => {
+      const shown = presence === null ? null : { ...presence, revoked: presence.revoked ?? 0 };
+      return { watcher, presence: shown, lastSeen };
+    });
     this.#say(cell, watched, { kind: "answers", asked, answers: replies });
     return true;
   }
@@ -185,11 +195,14 @@ function rangesOf(shards: readonly Pick<ShardRow, "lo" | "hi">[]) {
   return ranges;
 }
 
-function messageOf(packet: EdgePacket & { readonly kind: "presence" | "revoke" }): ProxyMessage {
+/** The same for another cell; null: it is for sessions of a node, not for those who watch. */
+function messageOf(
+  packet: EdgePacket & { readonly kind: "presence" | "revoke" },
+): ProxyMessage | null {
   if (packet.kind === "revoke") {
-    const { watcher, lastSeen } = packet;
-    return { kind: "revoke", watcher, lastSeen };
+    const { watcher, lastSeen, of } = packet;
+    return of === undefined ? null : { kind: "revoke", watcher, lastSeen, ...of };
   }
-  const { watchedId, epoch, version, devices, lastSeen } = packet;
-  return { kind: "presence", shown: { watchedId, epoch, version, devices, lastSeen } };
+  const { watchedId, epoch, version, devices, lastSeen, revoked = 0 } = packet;
+  return { kind: "presence", shown: { watchedId, epoch, version, devices, lastSeen, revoked } };
 }

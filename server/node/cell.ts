@@ -318,6 +318,7 @@ export class Cell {
     this.lost.delete(peer.key);
     this.#shares.introduce(peer.key);
     this.#gossip.linked();
+    this.#parts().abroad?.nodeLinked();
     this.remote.retry();
   }
 

@@ -56,6 +56,9 @@ export const shownPresence = struct({
   lastSeen: uint,
 });
 
+/** The same for another cell. */
+const shownAbroad = struct({ ...shownPresence.fields, revoked: uint });
+
 const lastSeenOrNone = optional("last seen", uint);
 
 const PROXY_MESSAGE = union("presence message", {
@@ -70,12 +73,18 @@ const PROXY_MESSAGE = union("presence message", {
     asked: uint,
     answers: list(struct({
       watcher: accountName,
-      presence: optional("presence", shownPresence),
+      presence: optional("presence", shownAbroad),
       lastSeen: lastSeenOrNone,
     })),
   }),
-  presence: variant(3, { shown: shownPresence }),
-  revoke: variant(4, { watcher: accountName, lastSeen: lastSeenOrNone }),
+  presence: variant(3, { shown: shownAbroad }),
+  revoke: variant(4, {
+    watcher: accountName,
+    lastSeen: lastSeenOrNone,
+    epoch: uint,
+    after: uint,
+    revoked: uint,
+  }),
 }) satisfies Schema<ProxyMessage>;
 
 const pair = { from: accountName, fromId: accountId, to: accountName, toId: accountId };

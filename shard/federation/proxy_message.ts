@@ -4,10 +4,25 @@
  */
 import type { AccountId, AccountName, DeviceId } from "../name/ids.ts";
 
-/** Presence as its home has it; the fields of `InterestAnswer`. */
-export interface ShownPresence {
-  readonly watchedId: AccountId;
+/**
+ * How often rights to see one user were withdrawn, as its home counts in this epoch: the numbers rise,
+ * but not by one. Frames that go by different nodes overtake each other, so what is shown names the
+ * last one: who has not taken it into account asks who may see that.
+ */
+export interface Revoked {
   readonly epoch: number;
+  readonly revoked: number;
+}
+
+/** Whether what is known up to `known` takes `upTo` into account. */
+export function isUpTo(known: Revoked, upTo: Revoked): boolean {
+  return known.epoch > upTo.epoch ||
+    known.epoch === upTo.epoch && known.revoked >= upTo.revoked;
+}
+
+/** Presence as its home has it; the fields of `InterestAnswer`. */
+export interface ShownPresence extends Revoked {
+  readonly watchedId: AccountId;
   readonly version: number;
   readonly devices: readonly {
     readonly device: DeviceId;
@@ -65,9 +80,10 @@ export type ProxyMessage =
   }
   /** It has changed. */
   | { readonly kind: "presence"; readonly shown: ShownPresence }
-  /** As the packet to an edge. */
-  | {
+  /** As the packet to an edge. `after`: the number before this one. */
+  | Revoked & {
     readonly kind: "revoke";
+    readonly after: number;
     readonly watcher: AccountName;
     readonly lastSeen: number | null;
   };

@@ -5,6 +5,7 @@ import type { EdgePacket } from "../edge_packet.ts";
 import type { PasswordProof } from "../ops.ts";
 import type { Handler, Turn } from "./turn.ts";
 import type { Attached } from "../presence/presence.ts";
+import { cellOf } from "../federation/cell_node.ts";
 import { endSession } from "./last_seen.ts";
 import { homeElsewhere, keepsHome, TAKEN } from "./name_home.ts";
 import { oweSubscription } from "./subscription_packets.ts";
@@ -152,12 +153,13 @@ export const removeAccount: Handler<"account.remove"> = (turn, account) => {
  */
 export function revokeWatcher(turn: Turn, account: Account, watcher: Account["name"]): void {
   const lastSeen = shownToBlocked(account, watcher);
-  for (const node of turn.presence.get(account.name)?.nodes ?? []) {
-    turn.emit(account, {
-      kind: "edge",
-      node,
-      packet: { kind: "revoke", watched: account.name, watcher, lastSeen },
-    });
+  const p = turn.presence.get(account.name);
+  if (p === undefined) return;
+  const of = turn.presence.revoke(p);
+  const packet = { kind: "revoke", watched: account.name, watcher, lastSeen } as const;
+  for (const node of p.nodes) {
+    const abroad = cellOf(node) === null ? packet : { ...packet, of };
+    turn.emit(account, { kind: "edge", node, packet: abroad });
   }
 }
 

@@ -4,6 +4,7 @@ import type { AccountName, NodeId } from "../name/ids.ts";
 import type { InterestAnswer, InterestItem } from "../edge_packet.ts";
 import type { Effect, ShardInput } from "../effects.ts";
 import type { Turn } from "./turn.ts";
+import { cellOf } from "../federation/cell_node.ts";
 import { eraOf } from "../account/home.ts";
 import { contactSees, frozenFor, frozenRight, hasRight } from "../account/rights.ts";
 import { type Presentity, visibleDevices } from "../presence/presence.ts";
@@ -91,6 +92,7 @@ export function answerInterest(
         version: turn.presence.versionFor(p),
         devices: visibleDevices(p),
         lastSeen: p.lastSeen,
+        ...(cellOf(input.node) === null ? {} : { revoked: p.revoked }),
       },
       lastSeen: null,
     };

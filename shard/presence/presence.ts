@@ -5,6 +5,7 @@
 import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../name/ids.ts";
 import type { DevicePresence, PresenceOfDevice } from "../ops.ts";
 import type { Proxied } from "./proxied.ts";
+import type { Revocation } from "../edge_packet.ts";
 import type { Rights } from "../account/rights.ts";
 
 import { PENDING, Returning } from "./returning.ts";
@@ -31,6 +32,8 @@ export interface Presentity {
   /** Rises with every change, across all users of the shard. */
   version: number;
   lastSeen: number;
+  /** The version at which a right to see it was withdrawn last, or might have been: see `Revoked`. */
+  revoked: number;
   /** Who may see it, while its account is not in memory; null while it is, or nobody knows. */
   rights: Rights | null;
   /** Whether the shard has known a visible session of it. */
@@ -85,7 +88,8 @@ export class PresenceTable {
       // Nobody returns to the former account: its clients are not those of this one.
       if (p !== undefined) this.#awaited.delete(p);
       const none = { sessions: [], nodes: [], rights: null, known: false, proxied: null, era: 0 };
-      p = { name, id, version: ++this.#version, lastSeen, ...none };
+      const version = ++this.#version;
+      p = { name, id, version, lastSeen, revoked: version, ...none };
       this.#users.set(name, p);
     }
     return p;
@@ -184,6 +188,13 @@ export class PresenceTable {
   setRights(name: AccountName, id: AccountId | "", rights: Rights | null): void {
     const p = this.#users.get(name);
     if (p !== undefined) p.rights = p.id === id ? rights : null;
+  }
+
+  /** Somebody may not see the user any more. */
+  revoke(p: Presentity): Revocation {
+    const after = p.revoked;
+    p.revoked = ++this.#version;
+    return { epoch: this.epochOf(p), after, revoked: p.revoked };
   }
 
   addInterest(p: Presentity, node: NodeId): void {

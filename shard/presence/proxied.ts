@@ -1,9 +1,9 @@
 /** The presence of a user of another cell, kept for the nodes of this cell that watch it. */
 import type { Account } from "../account/account.ts";
 import type { AccountId, AccountName, CellName, NodeId } from "../name/ids.ts";
-import type { InterestItem } from "../edge_packet.ts";
+import type { InterestItem, Revocation } from "../edge_packet.ts";
 import type { PresenceOfDevice } from "../ops.ts";
-import type { ShownPresence } from "../federation/proxy_message.ts";
+import { isUpTo, type Revoked, type ShownPresence } from "../federation/proxy_message.ts";
 import { seesOwner } from "../roster/roster.ts";
 
 /** Somebody here who wants to watch. */
@@ -15,6 +15,8 @@ export interface ProxiedWatcher {
   decided: boolean;
   /** Whether it may, as far as the home has said. */
   may: boolean;
+  /** The withdrawals of rights that this takes into account, where it may and the home has said so. */
+  knownTo: Revoked;
   /** Whether edges are still to learn that it may not any more. */
   revoking: boolean;
   /** Where it may not, but is to see one who has signed out: last seen then (ms). */
@@ -25,6 +27,8 @@ export interface ProxiedWatcher {
 
 /** Edges with their watchers that wait for one user. */
 const OTHERS_MAX = 1000;
+
+const NOT_KNOWN: Revoked = { epoch: 0, revoked: 0 };
 
 /** See the head of this file. */
 export class Proxied {
@@ -43,6 +47,8 @@ export class Proxied {
    * for those to whom the new home has refused it since.
    */
   trusted: Map<AccountName, AccountId> | null = null;
+  /** What the rights of all watchers take into account. */
+  #knownTo = NOT_KNOWN;
 
   /**
    * Who wants to watch an earlier or a later account of the name: only the home knows which of them
@@ -84,15 +90,59 @@ export class Proxied {
     let watcher = this.watchers.get(name);
     if (watcher?.id !== id) {
       const none = { decided: false, may: false, revoking: false, frozen: null, waiting: [] };
-      watcher = { id, asked: null, ...none };
+      watcher = { id, asked: null, knownTo: NOT_KNOWN, ...none };
       this.watchers.set(name, watcher);
     }
     return watcher;
   }
 
+  /**
+   * A watcher may see it, as far as the home had withdrawn rights by then (null: nobody has said it).
+   * Returns whether nothing that the home has said since may be about it.
+   */
+  allow(of: ProxiedWatcher, knownTo: Revoked | null): boolean {
+    of.may = true;
+    of.knownTo = knownTo ?? NOT_KNOWN;
+    if (isUpTo(of.knownTo, this.#knownTo)) return true;
+    this.#knownTo = of.knownTo;
+    return false;
+  }
+
+  /**
+   * The home has withdrawn a right. Returns whether the watcher has lost it: it may have been granted
+   * again, and that has come before.
+   */
+  revoked({ watcher, epoch, after, revoked }: Revocation & { watcher: AccountName }): boolean {
+    const of = this.watchers.get(watcher);
+    const isLate = of?.may === true && isUpTo(of.knownTo, { epoch, revoked });
+    const isNext = this.#knows({ epoch, revoked: after });
+    if (isNext && !isUpTo(this.#knownTo, { epoch, revoked })) this.#knownTo = { epoch, revoked };
+    return !isLate;
+  }
+
+  /** Whether all who may see it may see what was shown after these withdrawals, as far as is known. */
+  #knows({ epoch, revoked }: Revoked): boolean {
+    if (isUpTo(this.#knownTo, { epoch, revoked })) return true;
+    for (const { may, knownTo } of this.watchers.values()) {
+      if (may && !isUpTo(knownTo, { epoch, revoked })) return false;
+    }
+    this.#knownTo = { epoch, revoked };
+    return true;
+  }
+
+  #isNewer({ epoch, version }: ShownPresence): boolean {
+    return epoch > this.epoch || epoch === this.epoch && version > this.version;
+  }
+
+  /** Whether the home shows news, but has withdrawn a right by then of which nothing is known here. */
+  doubts(shown: ShownPresence): boolean {
+    return (this.#isNewer(shown) || this.unknown) && !this.#knows(shown);
+  }
+
   /** Takes what the home says; returns whether it is news. */
-  take({ epoch, version, devices, lastSeen }: ShownPresence): boolean {
-    const isNewer = epoch > this.epoch || epoch === this.epoch && version > this.version;
+  take(shown: ShownPresence): boolean {
+    const { epoch, version, devices, lastSeen } = shown;
+    const isNewer = this.#isNewer(shown);
     if (!isNewer && !this.unknown) return false;
     this.unknown = false;
     if (!isNewer) return true;

@@ -20,7 +20,7 @@ export function replayLostEffects(turn: Turn, account: Account, effect: Effect):
     // The account is elsewhere: that cell decides.
     if (effect.packet.kind === "rewatch") turn.emit(account, effect);
   } else if (effect.kind === "edge" && isWanted(turn, account, effect.packet)) {
-    turn.emit(account, { ...effect, packet: asItIsNow(account, effect.packet) });
+    turn.emit(account, { ...effect, packet: asItIsNow(turn, account, effect.packet) });
   }
 }
 
@@ -33,9 +33,12 @@ function isShown(account: Account, packet: ShardPacket & { kind: "rewatch" }): b
 }
 
 /** A block may be another one than the packet was about. */
-function asItIsNow(account: Account, packet: EdgePacket): EdgePacket {
+function asItIsNow(turn: Turn, account: Account, packet: EdgePacket): EdgePacket {
   if (packet.kind !== "revoke" || packet.watched !== account.name) return packet;
-  return { ...packet, lastSeen: shownToBlocked(account, packet.watcher) };
+  const lastSeen = shownToBlocked(account, packet.watcher);
+  const p = packet.of === undefined ? undefined : turn.presence.get(account.name);
+  // It is done now, behind what was replied meanwhile.
+  return { ...packet, lastSeen, ...(p === undefined ? {} : { of: turn.presence.revoke(p) }) };
 }
 
 /** Whether the packet is still to be sent. */

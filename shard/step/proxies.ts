@@ -14,11 +14,11 @@ import { POINT_SPACE, pointOf } from "../name/ids.ts";
 import type { Cells } from "../federation/cells.ts";
 import type { InterestAnswer, InterestItem } from "../edge_packet.ts";
 import type { Presentity } from "../presence/presence.ts";
-import type {
-  Asking,
-  ProxyAnswer,
-  ProxyMessage,
-  ShownPresence,
+import {
+  type Asking,
+  type ProxyAnswer,
+  type ProxyMessage,
+  type ShownPresence,
 } from "../federation/proxy_message.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
@@ -261,7 +261,7 @@ export class Proxies {
     const of = proxied.watcher(watcher, watcherId);
     if (!of.may && proxied.trusted?.get(watcher) === watcherId) {
       // Its right is asked for with those of all others.
-      of.may = true;
+      proxied.allow(of, null);
       this.#again.add(watched);
     }
     if (!of.may) {
@@ -318,6 +318,8 @@ export class Proxies {
     switch (message.kind) {
       case "answers":
         for (const answer of message.answers) this.#answered(p, message.asked, answer);
+        // Not before all rights are known.
+        for (const { presence } of message.answers) if (presence !== null) this.#shown(p, presence);
         return true;
       case "presence":
         this.#shown(p, message.shown);
@@ -329,14 +331,17 @@ export class Proxies {
         if (of !== undefined && of.asked !== null) {
           of.waiting = [...new Set([...of.waiting, ...p.nodes])];
         }
-        this.#mayNot(p, watcher, lastSeen);
+        if (p.proxied.revoked(message)) this.#mayNot(p, watcher, lastSeen);
         return true;
       }
     }
   }
 
   #shown(p: Standing, shown: ShownPresence): void {
-    if (shown.watchedId === p.id && p.proxied.take(shown)) this.#turn.presence.pushAgain(p);
+    if (shown.watchedId !== p.id) return;
+    // Whose right was withdrawn is on its way, or was lost.
+    if (p.proxied.doubts(shown)) this.#again.add(p.name);
+    else if (p.proxied.take(shown)) this.#turn.presence.pushAgain(p);
   }
 
   #answered(p: Standing, asked: number, answer: ProxyAnswer): void {
@@ -349,10 +354,10 @@ export class Proxies {
     of.decided = false;
     if (presence === null) this.#mayNot(p, watcher, lastSeen);
     else {
-      of.may = true;
+      // Others may have come before it.
+      if (!p.proxied.allow(of, presence)) this.#again.add(p.name);
       of.revoking = false;
       of.frozen = null;
-      this.#shown(p, presence);
     }
     // They were shown what was known before, or go on with what they saw.
     if (!decided || presence !== null || lastSeen !== null && lastSeen !== frozen) {

@@ -1,5 +1,6 @@
 /** Pushing changed presence to the nodes that are interested in it. */
 import type { Attempts } from "./attempts.ts";
+import { cellOf } from "../federation/cell_node.ts";
 import type { Turn } from "../handlers/turn.ts";
 import { type Presentity, visibleDevices } from "../presence/presence.ts";
 
@@ -48,5 +49,8 @@ function push(turn: Turn, p: Presentity): void {
     watchedId: p.id,
     ...shownOf(turn, p),
   } as const;
-  for (const node of p.nodes) turn.emit(null, { kind: "edge", node, packet });
+  const abroad = { ...packet, revoked: p.revoked };
+  for (const node of p.nodes) {
+    turn.emit(null, { kind: "edge", node, packet: cellOf(node) === null ? packet : abroad });
+  }
 }

@@ -25,7 +25,8 @@ class Pair {
   offline = 0;
   #status = "";
 
-  constructor() {
+  /** `near`: Bob is at the node that stands for Alice in his cell. */
+  constructor(near = false) {
     const cluster = this.cluster = new Cluster(7, {
       ...{ cells: 2, nodes: 2, sizes: [2, 2], shards: 6, users: 2, devicesPerUser: 1 },
       ...{
@@ -41,7 +42,7 @@ class Pair {
     });
     [this.alice, this.bob] = cluster.people.map((p) => p.devices[0]!) as [Device, Device];
     cluster.nodeFor = (device) =>
-      device === this.alice ? this.other(this.home) : this.other(this.proxy);
+      device === this.alice ? this.other(this.home) : near ? this.proxy : this.other(this.proxy);
     for (const node of cluster.nodes) node.start();
     this.until("a start", () => cluster.nodes.every((n) => n.serving), 5000);
     const even = () => cluster.nodes.every((n) => n.running.node.shards.length === 3);
@@ -171,4 +172,19 @@ Deno.test("12: who has unsubscribed is not shown a user of another cell whose ho
   equal(pair.other(pair.proxy).running.edge.deliver(packet), 0);
   cluster.time.runFor(500);
   equal(pair.shown, "offline");
+});
+
+Deno.test("12: what another cell has sent by way of a node is asked for again where it was lost in between", () => {
+  const pair = new Pair(true);
+  const { cluster, proxy } = pair;
+  const other = pair.other(proxy);
+  const wan = cluster.wan!;
+  wan.pick = (_cell, _point, nodes) => nodes.find(({ node }) => node === other.id) ?? nodes[0]!;
+  const { cell } = cluster.groupOf("bob");
+  cell!.cutOneWay(other.id, proxy.id, true);
+  pair.show();
+  // It waits for the end of the cut, until the link is broken.
+  cluster.time.runFor(BROKEN_MS);
+  cell!.cutOneWay(other.id, proxy.id, false);
+  pair.seen();
 });

@@ -87,6 +87,53 @@ Deno.test("12: a right that was lost during a cut is lost after it", () => {
   assert.equal(w.ask().presence, null);
 });
 
+/** Keeps revocations back, as one does that goes by way of a node that is cut off; returns them. */
+function keepRevocations({ f: { wan } }: Watching): (() => void)[] {
+  const kept: (() => void)[] = [];
+  const carry = wan.carry.bind(wan);
+  let revokes = false;
+  wan.onSaid = (_from, _to, _name, { kind }) => revokes = kind === "revoke";
+  wan.carry = (...carried) => {
+    if (revokes) kept.push(() => carry(...carried));
+    else carry(...carried);
+    revokes = false;
+  };
+  return kept;
+}
+
+Deno.test("12: what follows a block is not shown to the blocked, though the block is not known yet", () => {
+  const w = new Watching();
+  w.watch();
+  const kept = keepRevocations(w);
+  w.b.must("bob", "roster.block", { contact: ALICE, blocked: true });
+  w.f.settle(1000);
+  assert.equal(kept.length, 1);
+  w.show("dnd");
+  w.f.settle(2000);
+  assert.equal(w.shown, "none");
+  // It has asked, and the home has refused it.
+  assert.equal(w.last("revoke")?.watcher, ALICE);
+  assert.equal(w.ask().presence, null);
+});
+
+Deno.test("12: a block that comes after the word of its end takes nothing back", () => {
+  const w = new Watching();
+  w.watch();
+  const kept = keepRevocations(w);
+  w.b.must("bob", "roster.block", { contact: ALICE, blocked: true });
+  w.b.must("bob", "roster.block", { contact: ALICE, blocked: false });
+  w.show("away");
+  w.f.settle(2000);
+  assert.equal(w.shown, "away");
+  assert.equal(kept.length, 1);
+  kept[0]!();
+  w.f.settle(1000);
+  assert.equal(w.last("revoke"), undefined);
+  w.show("dnd");
+  w.f.settle(1000);
+  assert.equal(w.shown, "dnd");
+});
+
 Deno.test("12: a late reply of a home does not grant what a later one has refused", () => {
   const w = new Watching();
   w.b.must("bob", "roster.subscription", { contact: ALICE, type: "unsubscribed" });
@@ -97,7 +144,7 @@ Deno.test("12: a late reply of a home does not grant what a later one has refuse
   const { clock } = w.a.process;
   const now = { mono: clock.monoMs(), wall: clock.wallMs() };
   const [, watchedId] = w.ids;
-  const presence = { watchedId, epoch: 9, version: 9, devices: [], lastSeen: 0 };
+  const presence = { watchedId, epoch: 9, version: 9, devices: [], lastSeen: 0, revoked: 9 };
   const answers = [{ watcher: ALICE, presence, lastSeen: null }];
   const message = { kind: "answers", asked: 1, answers } as const;
   const packet = { kind: "proxy", from: BOB, to: BOB, cell: w.b.name, message } as const;

@@ -27,7 +27,7 @@ const message = { id: "m1", body: "hello, wörld", ext: "" };
 const [here, there] = ["here", "there"] as unknown as readonly [CellName, CellName];
 const ballot = { counter: 300, cell: here };
 const chosen = { ballot, value: there };
-const shown = { watchedId: a, epoch: 7, version: 300, devices, lastSeen: 0 };
+const shown = { watchedId: a, epoch: 7, version: 300, devices, lastSeen: 0, revoked: 299 };
 const PROXY_MESSAGES: readonly ProxyMessage[] = [
   {
     kind: "interest",
@@ -47,7 +47,7 @@ const PROXY_MESSAGES: readonly ProxyMessage[] = [
     }],
   },
   { kind: "presence", shown },
-  { kind: "revoke", watcher: bob, lastSeen: null },
+  { kind: "revoke", watcher: bob, lastSeen: null, epoch: 7, after: 298, revoked: 299 },
 ];
 const NAME_MESSAGES: readonly NameMessage[] = [
   { kind: "prepare", ballot },
