@@ -1,5 +1,5 @@
 /** Ways to break what cells of one name space promise each other; each runs on three cells. */
-import { inFile, type Mutant } from "./mutant.ts";
+import { inFile, inTested, type Mutant } from "./mutant.ts";
 
 const ROWS: readonly Mutant[] = [
   ...inFile(
@@ -134,6 +134,29 @@ const PRESENCE: readonly Mutant[] = [
       "take old presence of another cell for new",
       "if (!isNewer && !this.unknown) return false;",
       "if (!isNewer) this.version = -1;",
+    ],
+  ),
+  ...inTested(
+    "shard/presence/proxied.ts",
+    "tests/scenario/cells_presence_test.ts",
+    [
+      "show what follows a block in another cell before the block is known",
+      "&& !this.#knows(shown);",
+      "&& this.unknown && !this.#knows(shown);",
+    ],
+    [
+      "take a block in another cell for later than the word of its end",
+      "return !isLate;",
+      "return !isLate || isNext;",
+    ],
+  ),
+  ...inTested(
+    "server/node/cell.ts",
+    "tests/scenario/cells_nodes_test.ts",
+    [
+      "do not ask again for what was lost on its way from another cell",
+      "this.#parts().abroad?.nodeLinked();",
+      "",
     ],
   ),
 ];
