@@ -148,6 +148,8 @@ export class Names {
     const { packet } = carried;
     const frozen = this.#turn.accounts.frozen(packet.to);
     if (frozen !== undefined) return this.#whileFrozen(frozen, carried);
+    // No interest in the user may overtake what its home has said.
+    if (packet.kind === "proxy" && this.#ways.proxies.takeNow(packet)) return;
     this.#accounts.whenLoaded([packet.to], () => {
       const account = this.#accounts.get(packet.to);
       if (account !== undefined) return this.#take(account, carried);

@@ -306,6 +306,11 @@ export class Proxies {
 
   // ---- homes
 
+  /** As `take`, before the account is in memory, for which interests do not wait either. */
+  takeNow(packet: ShardPacket & { readonly kind: "proxy" }): boolean {
+    return this.#find(packet.to)?.proxied.home === packet.cell && this.take(packet);
+  }
+
   /** Takes what the home of a user says; returns whether it was that. */
   take({ to, cell, message }: ShardPacket & { readonly kind: "proxy" }): boolean {
     if (message.kind === "interest" || message.kind === "uninterest") return false;

@@ -150,6 +150,15 @@ export const FEDERATION: readonly Mutant[] = [
     ],
   ),
   ...inTested(
+    "shard/step/names.ts",
+    PRESENCE,
+    [
+      "let interests overtake what a home says while the account is loaded",
+      'if (packet.kind === "proxy" && this.#ways.proxies.takeNow(packet)) return;',
+      "",
+    ],
+  ),
+  ...inTested(
     "shard/step/proxies.ts",
     PRESENCE,
     [

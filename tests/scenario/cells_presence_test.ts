@@ -57,6 +57,25 @@ Deno.test("12: whom its home has not granted it is not shown, and a block takes 
   assert.equal(fresh.ask().presence, null);
 });
 
+Deno.test("12: no interest overtakes what a home has said while the account is not in memory", () => {
+  const w = new Watching({ cacheIdleMs: 1000 });
+  w.watch();
+  const shard = w.a.node.shardOf(BOB);
+  const inMemory = () => [...shard.inspect().accounts].some(({ name }) => name === BOB);
+  w.f.until("that the account leaves memory", () => !inMemory());
+  const { clock } = w.a.process;
+  const now = { mono: clock.monoMs(), wall: clock.wallMs() };
+  // Bob has blocked Alice, and unblocked her: her edge asks again right behind the first.
+  const message = { kind: "revoke", watcher: ALICE, lastSeen: 5 } as const;
+  const packet = { kind: "proxy", from: BOB, to: BOB, cell: w.b.name, message } as const;
+  shard.step(now, { kind: "packet", packet, hops: 1 });
+  assert.deepEqual(w.ask(), { watcher: ALICE, watched: BOB, presence: null, lastSeen: 5 });
+  const before = w.a.packets.length;
+  w.f.settle(1000);
+  assert.deepEqual(w.a.packets.slice(before).map(({ kind }) => kind), ["ask_again"]);
+  assert.equal(w.ask().presence?.devices.length, 1);
+});
+
 Deno.test("12: presence of a cell that is away is unknown after a while, and right after a cut", () => {
   const w = new Watching();
   w.watch();

@@ -5,6 +5,7 @@ import { CellsFixture, type OneCell } from "../sim/cells_fixture.ts";
 import type { EdgePacket, InterestAnswer } from "../../shard/edge_packet.ts";
 import { ONLINE } from "../sim/node_fixture.ts";
 import { isUndecided } from "../../shard/presence/returning.ts";
+import type { ShardLimits } from "../../shard/limits.ts";
 import type { Show } from "../../shard/ops.ts";
 
 export const ALICE = "alice" as AccountName;
@@ -14,12 +15,13 @@ export const SESSION = "session000000001" as SessionId;
 
 /** Alice at `a`, who sees Bob at `b`, who is online. */
 export class Watching {
-  readonly f = new CellsFixture();
+  readonly f: CellsFixture;
   readonly a: OneCell;
   readonly b: OneCell;
   readonly ids: readonly [AccountId, AccountId];
 
-  constructor() {
+  constructor(limits: Partial<ShardLimits> = {}) {
+    this.f = new CellsFixture({ limits });
     const [a, b] = this.f.cells as [OneCell, OneCell, OneCell];
     [this.a, this.b] = [a, b];
     const ids = [a.register("alice"), b.register("bob")].map((made) => {
