@@ -66,7 +66,9 @@ Deno.test("12: no interest overtakes what a home has said while the account is n
   const { clock } = w.a.process;
   const now = { mono: clock.monoMs(), wall: clock.wallMs() };
   // Bob has blocked Alice, and unblocked her: her edge asks again right behind the first.
-  const message = { kind: "revoke", watcher: ALICE, lastSeen: 5 } as const;
+  const { epoch } = w.ask().presence!;
+  const of = { epoch, after: 8, revoked: 9 };
+  const message = { kind: "revoke", watcher: ALICE, lastSeen: 5, ...of } as const;
   const packet = { kind: "proxy", from: BOB, to: BOB, cell: w.b.name, message } as const;
   shard.step(now, { kind: "packet", packet, hops: 1 });
   assert.deepEqual(w.ask(), { watcher: ALICE, watched: BOB, presence: null, lastSeen: 5 });
