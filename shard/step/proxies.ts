@@ -1,8 +1,7 @@
 /**
  * The presence of users of other cells. In each cell where somebody watches, the shard that has the
  * point of the name stands for the user: it keeps the interested nodes, as a home does, and is itself
- * one interested party at the home, which checks the watchers' rights. So a change costs one frame for
- * each interested cell.
+ * one interested party at the home, which checks rights: a change costs one frame for each such cell.
  *
  * A watcher sees nobody until the home has said that it may; then its edge asks again. What is said
  * over a link arrives in its order, or the link breaks: then everything is asked for again, at a
