@@ -110,7 +110,7 @@ export const FEDERATION: readonly Mutant[] = [
   ),
   ...inTested(
     "shard/step/unknown_homes.ts",
-    PRESENCE,
+    "tests/unit/unknown_homes_test.ts",
     [
       "ask for the home of a watched name once only",
       "if (sought.atMs > now.mono) continue;",
