@@ -20,8 +20,8 @@ import { withEpochs } from "../../shard/table/table.ts";
 /** How long the live nodes must have been the same before shards move between them (ms). */
 const STABLE_MS = 2000;
 /**
- * How long a process that has just begun leaves shards alone that were another node's (ms): when all
- * nodes start, each takes those that it had.
+ * How long a process that has just begun leaves shards alone of owners that it has not met (ms): when
+ * all nodes start, each takes those that it had.
  */
 const SPREAD_MS = 1000;
 
@@ -89,6 +89,7 @@ export class Shares {
   #liveKeys = "";
   /** When this process has placed shards first. */
   #beganMs: number | null = null;
+  #met: ReadonlySet<NodeId> = new Set();
   #stableSinceMs = 0;
   #stopped = false;
 
@@ -231,12 +232,15 @@ export class Shares {
     const placed = this.placed(live);
     this.#beganMs ??= nowMs;
     const spread = nowMs - this.#beganMs >= SPREAD_MS;
+    this.#meet(live);
     const free = map.table.shards.filter((row) => {
       if (map.byId(row.id) !== undefined) return false;
       // Own ones that this process does not serve: it was to give them away, and nobody came.
       if (sameNode(row.owner, self)) return !this.#giving.isGiven(row.id);
       const former = row.owner?.id === self.id && !control.isDrained(self);
-      if (!former && !(spread && sameNode(placed.get(row.id)!, self))) return false;
+      // All others expect that it takes at once what is placed at it.
+      const may = spread || (row.owner !== null && this.#met.has(peerKey(row.owner)));
+      if (!former && !(may && sameNode(placed.get(row.id)!, self))) return false;
       return row.owner === null || this.#mayTake(row.owner);
     });
     const stable = nowMs - this.#stableSinceMs >= STABLE_MS;
@@ -255,6 +259,15 @@ export class Shares {
     const wanted = live.filter((node) => !control.isDrained(node));
     const places = new Map(control.state.places.map(({ shard, node }) => [shard, node]));
     return placement(map.table.shards, wanted.length > 0 ? wanted : live, places);
+  }
+
+  /** Remembers the owners of shards that this process has had a link with. */
+  #meet(live: readonly NodeRef[]): void {
+    const { map: { table } } = this.#parts();
+    const owners = table.shards.flatMap(({ owner }) => owner === null ? [] : peerKey(owner));
+    const before = owners.filter((key) => this.#met.has(key));
+    const linked = live.map(peerKey).filter((key) => this.#host.isLinked(key));
+    this.#met = new Set([...before, ...linked]);
   }
 
   #mayTake(owner: NodeRef): boolean {

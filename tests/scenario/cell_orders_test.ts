@@ -254,6 +254,26 @@ Deno.test("11: 256 shards of a new cell are spread within seconds, and at once w
   story.await("a spread after a crash", all, 1000);
 });
 
+Deno.test("11: a node that has just begun takes at once what an owner had that it has met", () => {
+  const story = new CellStory({ shards: 256 });
+  const { cluster } = story;
+  const shardsOf = () => story.shares.reduce((a, b) => a + b);
+  const all = () => isEven(story.shares, [0, 1, 2]) && shardsOf() === 256;
+  story.await("a spread of the first node's shards", all, 8000);
+  cluster.time.runFor(5000);
+  const [first, second] = [cluster.nodes[0]!, cluster.nodes[1]!];
+  cluster.kill(first);
+  cluster.time.runFor(500);
+  first.start();
+  story.await("its link", () => cluster.cell!.linkedMs(first.id, second.id) > 0, 2000);
+  // It has looked once by then, and leaves to others for longer what they may come back for.
+  cluster.time.runFor(600);
+  equal(story.shares.join(), "0,128,128");
+  cluster.kill(second);
+  story.await("all shards", () => shardsOf() === 256, 200);
+  equal(story.shares.join(), "128,0,128");
+});
+
 Deno.test("11: shards that follow the load are split where they are hot, at whichever node", () => {
   const story = evenStory();
   const { cluster } = story;
