@@ -266,7 +266,7 @@ Deno.test("11: a node that has just begun takes at once what an owner had that i
   cluster.time.runFor(500);
   first.start();
   story.await("its link", () => cluster.cell!.linkedMs(first.id, second.id) > 0, 2000);
-  // It has looked once by then, and leaves to others for longer what they may come back for.
+  // It knows the others by then, and would leave to a restarted node what that had.
   cluster.time.runFor(600);
   equal(story.shares.join(), "0,128,128");
   cluster.kill(second);
