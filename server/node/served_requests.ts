@@ -74,8 +74,8 @@ export class ServedRequests {
       this.#refused.delete(key);
     }
     const key = keyOf(peer, name);
-    const before = this.#refused.get(key)?.asked ?? [];
+    const all = this.#refused.get(key)?.asked ?? new Set();
     this.#refused.delete(key);
-    this.#refused.set(key, { asked: new Set(before).add(asked), atMs: nowMs });
+    this.#refused.set(key, { asked: all.add(asked), atMs: nowMs });
   }
 }

@@ -89,6 +89,7 @@ export class Shares {
   #liveKeys = "";
   /** When this process has placed shards first. */
   #beganMs: number | null = null;
+  /** Owners of shards that it has had a link with, in its first second. */
   #met: ReadonlySet<NodeId> = new Set();
   #stableSinceMs = 0;
   #stopped = false;
@@ -232,7 +233,7 @@ export class Shares {
     const placed = this.placed(live);
     this.#beganMs ??= nowMs;
     const spread = nowMs - this.#beganMs >= SPREAD_MS;
-    this.#meet(live);
+    if (!spread) this.#meet(live);
     const free = map.table.shards.filter((row) => {
       if (map.byId(row.id) !== undefined) return false;
       // Own ones that this process does not serve: it was to give them away, and nobody came.
@@ -261,7 +262,6 @@ export class Shares {
     return placement(map.table.shards, wanted.length > 0 ? wanted : live, places);
   }
 
-  /** Remembers the owners of shards that this process has had a link with. */
   #meet(live: readonly NodeRef[]): void {
     const { map: { table } } = this.#parts();
     const owners = table.shards.flatMap(({ owner }) => owner === null ? [] : peerKey(owner));
