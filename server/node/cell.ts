@@ -223,7 +223,7 @@ export class Cell {
       this.#members.renew(beganMs);
       this.#gossip.start(peerKey(ownership.self));
       this.#vouching.start();
-      this.#gossip.setMembers(this.#members.others.map(peerKey));
+      this.#expect();
       this.#shares.start(done);
       this.#schedule();
     });
@@ -257,11 +257,16 @@ export class Cell {
       if (error !== null) {
         return log.warn("no sign of life", { kind: error.kind, error: error.message });
       }
-      this.#links.expect(this.#members.others.filter(({ address }) => address !== ""));
-      this.#gossip.setMembers(this.#members.others.map(peerKey));
+      this.#expect();
       this.#look.beat(beganMs);
       this.remote.retry();
     });
+  }
+
+  #expect(): void {
+    const { others } = this.#members;
+    this.#links.expect(others.filter(({ address }) => address !== ""));
+    this.#gossip.setMembers(others.map(peerKey));
   }
 
   // ---- who owns what
@@ -314,6 +319,8 @@ export class Cell {
   }
 
   #onLinked(peer: Peer): void {
+    // It has begun since this node read the rows.
+    if (this.#members.rowOf(peer) === null) this.#members.read(() => this.#expect());
     this.liveness.link(peer);
     this.lost.delete(peer.key);
     this.#shares.introduce(peer.key);

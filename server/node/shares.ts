@@ -89,8 +89,8 @@ export class Shares {
   #liveKeys = "";
   /** When this process has placed shards first. */
   #beganMs: number | null = null;
-  /** Owners of shards that it has had a link with, in its first second. */
-  #met: ReadonlySet<NodeId> = new Set();
+  /** Processes that it has had a link with in its first second. */
+  readonly #met = new Set<NodeId>();
   #stableSinceMs = 0;
   #stopped = false;
 
@@ -158,7 +158,8 @@ export class Shares {
    * which sessions it has, and whom it watches.
    */
   introduce(peer: NodeId): void {
-    const { dispatch, map, ownership: { self } } = this.#parts();
+    const { dispatch, map, ownership: { self }, ports: { clock } } = this.#parts();
+    if (!this.#hasSpread(clock.monoMs())) this.#met.add(peer);
     for (const shard of map.shards) {
       const { watched } = shard.ofEdge(peer);
       if (watched.length > 0) {
@@ -232,8 +233,7 @@ export class Shares {
     this.#confirm();
     const placed = this.placed(live);
     this.#beganMs ??= nowMs;
-    const spread = nowMs - this.#beganMs >= SPREAD_MS;
-    if (!spread) this.#meet(live);
+    const spread = this.#hasSpread(nowMs);
     const free = map.table.shards.filter((row) => {
       if (map.byId(row.id) !== undefined) return false;
       // Own ones that this process does not serve: it was to give them away, and nobody came.
@@ -262,12 +262,8 @@ export class Shares {
     return placement(map.table.shards, wanted.length > 0 ? wanted : live, places);
   }
 
-  #meet(live: readonly NodeRef[]): void {
-    const { map: { table } } = this.#parts();
-    const owners = table.shards.flatMap(({ owner }) => owner === null ? [] : peerKey(owner));
-    const before = owners.filter((key) => this.#met.has(key));
-    const linked = live.map(peerKey).filter((key) => this.#host.isLinked(key));
-    this.#met = new Set([...before, ...linked]);
+  #hasSpread(nowMs: number): boolean {
+    return this.#beganMs !== null && nowMs - this.#beganMs >= SPREAD_MS;
   }
 
   #mayTake(owner: NodeRef): boolean {

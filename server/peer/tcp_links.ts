@@ -1,6 +1,6 @@
 /**
  * The links of a node over TCP. Of two nodes the one with the smaller id dials, so that one link
- * joins them.
+ * joins them. A process that begins dials all: the others know of it later, when they read its row.
  */
 import { type Channel, mustEncrypt } from "./channel.ts";
 import type { Bind } from "../config/address.ts";
@@ -77,6 +77,8 @@ class TcpLinks implements PeerLinks {
   #expected = new Map<NodeId, Expected>();
   readonly #open = new Map<NodeId, Link>();
   readonly #all = new Set<Link>();
+  /** Whether this node has expected nobody yet: nobody has its row. */
+  #begins = true;
   #stopped = false;
 
   constructor(endpoint: Endpoint, options: TcpLinksOptions) {
@@ -105,6 +107,8 @@ class TcpLinks implements PeerLinks {
       ];
     }));
     for (const expected of this.#expected.values()) this.#dial(expected);
+    // From now on those with smaller ids connect to this node: they have its row.
+    this.#begins = false;
   }
 
   about(node: NodeRef): LinkAbout {
@@ -136,13 +140,15 @@ class TcpLinks implements PeerLinks {
   // ---- connections
 
   #wants({ node }: Expected): boolean {
-    if (this.#stopped || this.#self === null || node.id < this.#self.id) return false;
+    if (this.#stopped) return false;
     return this.#expected.get(node.id)?.node === node && !this.#open.has(peerKey(node));
   }
 
+  /** Connects to a node with a greater id; to one with a smaller id once, when this node begins. */
   #dial(expected: Expected): void {
     const place = parsePlace(expected.address);
     if (place === null || expected.dialling || !this.#wants(expected)) return;
+    if (expected.node.id < this.#self!.id && !this.#begins) return;
     expected.dialling = true;
     const { timers, random, retries } = this.#options;
     const failed = ({ cause, why }: LinkRefusal, nobody = false) => {
@@ -182,12 +188,22 @@ class TcpLinks implements PeerLinks {
         known();
         const { node } = link.peer;
         peer = { ...node, key: peerKey(node) };
-        this.#open.get(peer.key)?.close("another link has taken its place");
+        const former = this.#open.get(peer.key);
+        // Both may have connected: each keeps the one of the smaller id.
+        const early = (role === "dialler") === (node.id < this.#self!.id);
+        if (former !== undefined && early) return this.#drop(link);
+        if (former !== undefined) {
+          this.#events?.unlinked(peer, false);
+          this.#drop(former);
+        }
         this.#open.set(peer.key, link);
         begun();
         this.#events?.linked(peer);
       },
-      frame: (_, frame) => this.#events?.frame(peer!, frame),
+      frame: (link, frame) => {
+        // What the other side sends on a link that has another in its place it sends there again.
+        if (this.#open.get(peer!.key) === link) this.#events?.frame(peer!, frame);
+      },
       closed: (link, refusal) => {
         this.#all.delete(link);
         if (peer === null) {
@@ -202,6 +218,12 @@ class TcpLinks implements PeerLinks {
       },
     });
     this.#all.add(link);
+  }
+
+  /** Closes a link that has another in its place, once its handshake has ended at the other side. */
+  #drop(link: Link): void {
+    const close = () => link.close("there is another link");
+    this.#options.timers.after(LINK_TIMES.handshakeMs, close);
   }
 
   /**

@@ -319,11 +319,6 @@ const TESTED: readonly Mutant[] = [
     "if (isOwner && !waits) return shard;",
     "if (isOwner) return shard;",
   ]),
-  ...inTested("server/node/shares.ts", "tests/scenario/cell_orders_test.ts", [
-    "leave shards of an owner that one has met without an owner",
-    "this.#met = new Set([...before, ...linked]);",
-    "this.#met = new Set(before);",
-  ]),
   ...inTested("server/node/shares.ts", "tests/scenario/cell_request_order_test.ts", [
     "ask a shard that is claimed before what waits for its owner",
     "    this.#host.ownersChanged();\n    const claims",

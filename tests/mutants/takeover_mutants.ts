@@ -86,6 +86,16 @@ export const TAKEOVER: readonly Mutant[] = [
       'this.#recovery.ofEdge("" as NodeId)];',
     ],
   ),
+  ...inTested("server/node/shares.ts", "tests/scenario/cell_orders_test.ts", [
+    "leave shards of an owner that one has met without an owner",
+    "if (!this.#hasSpread(clock.monoMs())) this.#met.add(peer);",
+    "",
+  ]),
+  ...inTested("server/node/cell.ts", "tests/scenario/cell_orders_test.ts", [
+    "read the row of a node that has just begun with the next beat only",
+    "if (this.#members.rowOf(peer) === null) this.#members.read(() => this.#expect());",
+    "",
+  ]),
   ...inTested(
     "shard/presence/settling.ts",
     "tests/unit/settling_test.ts",

@@ -71,7 +71,9 @@ Deno.test("11.8: who may return to a shard is not shown offline by a new owner t
   ended.start();
   story.await("a start", () => ended.serving, 5000);
   const moving = cluster.nodes[owner]!;
-  story.await("a link", () => cluster.cell!.linkedMs(moving.id, ended.id) > 0, 5000);
+  const known = () =>
+    moving.running.node.nodes.some(({ id, state }) => id === ended.id && state === "linked");
+  story.await("a link", () => cluster.cell!.linkedMs(moving.id, ended.id) > 0 && known(), 5000);
   let shown = 0;
   const { id } = moving.running.node.shardOf(BOB);
   let moved = "none";

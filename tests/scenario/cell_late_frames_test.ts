@@ -37,6 +37,7 @@ Deno.test("11.8: a shard that its owner has claimed again is not taken by a late
     frames.push(frame);
     // Lost here, as far as its sender can know.
     cell.cut(from.id, to.id, true);
+    cell.end(to.id)!.lost(from.id);
   };
   let moved: boolean | null = null;
   const move = { kind: "move", shard: shard!.id, to: selfOf(to) } as const;

@@ -18,8 +18,8 @@ import { systemRandom } from "../../server/system/random.ts";
 Deno.test("11: two nodes of a cell are linked once, and frames arrive in order", async () => {
   const [a, b] = [await End.open(A), await End.open(B)];
   a.expect(B, b);
-  b.expect(A, a);
   await until(() => a.told.length > 0 && b.told.length > 0);
+  b.expect(A, a);
   assert.deepEqual([a.told, b.told], [["linked node00000000000b.1"], [
     "linked node00000000000a.1",
   ]]);
@@ -36,6 +36,43 @@ Deno.test("11: two nodes of a cell are linked once, and frames arrive in order",
   // Without a link, what is sent is lost.
   a.links.send("node00000000000b.1" as NodeId, { kind: "table", version: 1 });
   await a.stop();
+});
+
+Deno.test("11: a node that begins is linked at once with those that do not know of it yet", async () => {
+  const [a, b] = [await End.open(A), await End.open(B)];
+  // Of the two A dials, once it has read B's row.
+  b.expect(A, a);
+  await until(() => a.told.length > 0 && b.told.length > 0);
+  a.expect(B, b);
+  a.links.send("node00000000000b.1" as NodeId, { kind: "table", version: 1 });
+  await until(() => b.frames.length === 1);
+  assert.deepEqual([a.told.length, b.told.length], [1, 1]);
+  await Promise.all([a.stop(), b.stop()]);
+});
+
+Deno.test("11: two nodes that begin together and dial each other end with one link", async () => {
+  for (let round = 0; round < 20; round++) {
+    const [a, b] = [await End.open(A), await End.open(B)];
+    for (
+      const [end, other, node] of round % 2 === 0
+        ? [[a, b, B], [b, a, A]] as const
+        : [[b, a, A], [a, b, B]] as const
+    ) {
+      end.expect(node, other);
+    }
+    await until(() => a.told.length > 0 && b.told.length > 0);
+    // The handshake of the other connection ends meanwhile.
+    await new Promise((done) => setTimeout(done, 50));
+    const [toldA, toldB] = [a.told.length, b.told.length];
+    a.links.send("node00000000000b.1" as NodeId, { kind: "table", version: 1 });
+    b.links.send("node00000000000a.1" as NodeId, { kind: "table", version: 2 });
+    await until(() => a.frames.length === 1 && b.frames.length === 1);
+    const last = [a, b].map(({ told }) => told.at(-1));
+    assert.deepEqual(last, ["linked node00000000000b.1", "linked node00000000000a.1"]);
+    assert.deepEqual([a.told.length, b.told.length], [toldA, toldB]);
+    assert.deepEqual([a.refused, b.refused], [[], []]);
+    await Promise.all([a.stop(), b.stop()]);
+  }
 });
 
 for (
