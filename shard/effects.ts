@@ -1,5 +1,5 @@
 /** What goes into a shard and what comes out of it: the two unions of its `step`. */
-import type { AccountId, AccountName, CellName, NodeId } from "./name/ids.ts";
+import type { AccountId, AccountName, CellName, NodeId, SessionId } from "./name/ids.ts";
 import type { EdgePacket, InterestAnswer, InterestItem } from "./edge_packet.ts";
 import type { MovedRowId } from "./federation/move_message.ts";
 import type { OpName, Ops } from "./ops.ts";
@@ -59,6 +59,16 @@ export type ShardInput =
     readonly watched: readonly AccountName[];
     /** Once it has waited: its place among what the node asked for, see `Rewatched`. */
     readonly order?: number;
+  }
+  /**
+   * The node has been out of reach for too long: a session of its edge ends. Only this owner has
+   * found so: to the next one that edge has announced it, or is about to.
+   */
+  | {
+    readonly kind: "session_lost";
+    readonly node: NodeId;
+    readonly name: AccountName;
+    readonly session: SessionId;
   }
   /** The head rows of an account as stored; none where it has never been checkpointed. */
   | {

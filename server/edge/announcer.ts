@@ -33,10 +33,13 @@ export class Announcer {
   /** What is still to be done, and how much each does of a step. */
   readonly #queue: { readonly size: number; readonly run: () => void }[] = [];
   #scheduled = false;
+  /** Sessions that are attached again one by one. */
+  readonly #unknown = new Set<LiveSession>();
 
   constructor(deps: EdgeDeps, sessions: Sessions) {
     this.#deps = deps;
     this.#sessions = sessions;
+    sessions.unknown = (session) => this.#again(session);
   }
 
   /** Shards that are being announced to. */
@@ -92,13 +95,24 @@ export class Announcer {
     });
   }
 
-  #isCurrent(job: Job): boolean {
-    return this.#jobs.includes(job);
+  /** Attaches a session that its shard does not know, although no other owner has asked for it. */
+  #again(session: LiveSession): boolean {
+    const asked = this.#unknown.has(session) || this.#sessions.isAttaching(session);
+    if (session.alive && !asked) {
+      this.#unknown.add(session);
+      this.#attach(null, session, 1);
+    }
+    return session.alive;
   }
 
-  #attach(job: Job, session: LiveSession, attempt: number): void {
+  #isCurrent(job: Job | null): boolean {
+    return job === null || this.#jobs.includes(job);
+  }
+
+  /** `job`: what it is a part of; null where only this session is attached again. */
+  #attach(job: Job | null, session: LiveSession, attempt: number): void {
     if (!this.#isCurrent(job)) return;
-    if (!session.alive) return this.#attached(job);
+    if (!session.alive) return this.#attached(job, session);
     const { router, timers, random, retries } = this.#deps;
     let replied = false;
     const input = session.announcement();
@@ -118,7 +132,7 @@ export class Announcer {
         return void timers.after(delayMs, () => this.#attach(job, session, attempt + 1));
       }
       this.#reply(session, result);
-      this.#attached(job);
+      this.#attached(job, session);
     });
     if (!replied) this.#sessions.attaches(session, withdraw);
   }
@@ -129,7 +143,8 @@ export class Announcer {
     else session.finish(endOf(result), false);
   }
 
-  #attached(job: Job): void {
+  #attached(job: Job | null, session: LiveSession): void {
+    if (job === null) return void this.#unknown.delete(session);
     job.left--;
     if (job.left === 0) this.#announced(job);
   }

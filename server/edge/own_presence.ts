@@ -2,13 +2,16 @@
 import type { AccountName, SessionId } from "../../shard/name/ids.ts";
 import type { DevicePresence } from "../../shard/ops.ts";
 import type { EdgeRouter } from "../node/router.ts";
-import type { Result } from "../../shard/errors.ts";
+import { fail, type Result } from "../../shard/errors.ts";
 
 /** Whose it is. */
 interface Owner {
   readonly id: SessionId;
   readonly user: AccountName;
 }
+
+/** When a client may ask again where its session had to be attached again (ms). */
+const AGAIN_MS = 100;
 
 type Done = (result: Result<null>) => void;
 
@@ -26,6 +29,7 @@ interface Next {
 export class OwnPresence {
   readonly #router: Pick<EdgeRouter, "request">;
   readonly #owner: Owner;
+  readonly #unknown: () => boolean;
   /** What the shard was last known to have. */
   #known: DevicePresence | null;
   /** Requests under way, and what they say. */
@@ -33,13 +37,19 @@ export class OwnPresence {
   #said: DevicePresence | null;
   #next: Next | null = null;
 
+  /**
+   * `unknown`: the shard does not know the session. Returns whether it lives, and is attached again
+   * with what is said by now, or ends.
+   */
   constructor(
     router: Pick<EdgeRouter, "request">,
     owner: Owner,
     presence: DevicePresence | null,
+    unknown: () => boolean,
   ) {
     this.#router = router;
     this.#owner = owner;
+    this.#unknown = unknown;
     this.#known = this.#said = presence;
   }
 
@@ -79,8 +89,11 @@ export class OwnPresence {
     const { id: session, user } = this.#owner;
     this.#router.request(user, "presence.set", { session, presence }, (set) => {
       if (set.ok) this.#known = presence;
-      this.#replied(set);
-      for (const each of done) each(set);
+      // What waits is asked for once it is attached again.
+      const again = !set.ok && set.code === "unauthorized" && this.#unknown();
+      const result = again ? fail("unavailable", "The session is attached again", AGAIN_MS) : set;
+      this.#replied(result);
+      for (const each of done) each(result);
     });
   }
 

@@ -66,7 +66,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.user = who.user;
     this.device = who.device;
     this.#right = new Right(who.auth);
-    this.own = new OwnPresence(shared.router, this, who.presence);
+    this.own = new OwnPresence(shared.router, this, who.presence, () => shared.unknown(this));
     this.time = new SessionTime<LiveSession>(shared, this);
     this.feed = new Feed(shared, who.user);
     this.outgoing = new Outgoing(shared, this, who.device);

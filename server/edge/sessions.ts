@@ -37,6 +37,12 @@ export class Sessions {
   /** Most users have one session here: no array for those. */
   readonly #byUser = new Map<AccountName, LiveSession | readonly LiveSession[]>();
 
+  /**
+   * The shard of a session does not know it: attaches it again, which ends it where it may not be.
+   * Returns whether it lives.
+   */
+  unknown: (session: LiveSession) => boolean = ({ alive }) => alive;
+
   /** How to withdraw attaches without a reply. */
   readonly #attaching = new Map<LiveSession, Withdraw>();
 
@@ -115,6 +121,11 @@ export class Sessions {
   /** The session is being attached, for as long as it lives. */
   attaches(session: LiveSession, withdraw: Withdraw | void): void {
     if (session.alive && withdraw !== undefined) this.#attaching.set(session, withdraw);
+  }
+
+  /** Whether an attach of a session has no reply. */
+  isAttaching(session: LiveSession): boolean {
+    return this.#attaching.has(session);
   }
 
   /** The attach of a session has its reply. */

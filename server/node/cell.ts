@@ -3,7 +3,7 @@
  * takes those of the dead and gives away those that others should have. The store decides: what links
  * say only makes it quicker.
  */
-import type { AccountName, NodeId, SessionId } from "../../shard/name/ids.ts";
+import type { NodeId } from "../../shard/name/ids.ts";
 import type { Cancel, StoreError } from "./ports.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
@@ -38,8 +38,6 @@ export interface CellHost {
   execute(shard: Shard, effect: Effect): void;
   /** Commits soon what is open. */
   hurry(): void;
-  /** Ends a session of an edge that did not return. */
-  detach(name: AccountName, session: SessionId): void;
   /** Makes a change of shards that this node has, as another node asks. */
   reshape(change: Reshape, done: (result: Result<Reshaping>) => void): void;
   /** The shard table has another version in the store. */
@@ -69,7 +67,7 @@ export class Cell {
     this.#parts = parts;
     this.#links = links;
     this.#host = host;
-    this.lost = new LostEdges(parts, (name, session) => host.detach(name, session));
+    this.lost = new LostEdges(parts);
     this.#members = members;
     this.#former = new FormerProcess(members);
     this.#gossip = this.#makeGossip(members);

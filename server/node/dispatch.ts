@@ -15,7 +15,16 @@ import type { ShardRow } from "../../shard/table/table.ts";
 
 /** What is held while the shard that it is for is replaced; the rest concludes what was begun. */
 const HELD: ReadonlySet<ShardInput["kind"]> = new Set(
-  ["request", "packet", "interest", "uninterest", "owing", "sweep", "tick"] as const,
+  [
+    "request",
+    "packet",
+    "interest",
+    "uninterest",
+    "session_lost",
+    "owing",
+    "sweep",
+    "tick",
+  ] as const,
 );
 
 /** The way to shards that other nodes own. */
@@ -91,6 +100,11 @@ export class Dispatch {
         return this.#routeInterest(input);
       case "uninterest":
         return input.node === this.#id ? this.#uninterest(input) : this.#uninterestOf(input);
+      case "session_lost": {
+        const shard = this.#map.shardOf(input.name);
+        if (shard !== undefined) this.submit(shard, input);
+        return;
+      }
       case "owing":
         for (const [row, names] of this.#map.byRow(input.names, (name) => name)) {
           this.#toRow(row, { ...input, names });

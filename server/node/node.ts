@@ -61,7 +61,6 @@ export class Node implements EdgeRouter {
       resharder: () => this.#resharder,
       committer: () => this.committer,
       reshape: (...change) => this.reshape(...change),
-      detach: (name, session) => this.request(name, "session.detach", { session }, () => {}),
       turnEnded: () => this.#turnEnded(),
       stopped: () => this.#stopped,
     });

@@ -1,5 +1,5 @@
 /** Makes the parts of a node and connects them with each other. */
-import type { AccountName, NodeRef, SessionId } from "../../shard/name/ids.ts";
+import type { NodeRef } from "../../shard/name/ids.ts";
 import type { NodeOptions, NodeParts } from "./parts.ts";
 import type { Ports } from "./ports.ts";
 import type { Reshape } from "../../shard/table/table.ts";
@@ -33,8 +33,6 @@ export interface NodeInside {
   committer(): Committer;
   /** Makes a change of the shard table. */
   reshape(change: Reshape, done: (result: Result<Reshaping>) => void): void;
-  /** Ends a session of an edge that did not return. */
-  detach(name: AccountName, session: SessionId): void;
   /** A turn of shards has ended. */
   turnEnded(): void;
   stopped(): boolean;
@@ -109,7 +107,6 @@ function makeCell(
     execute,
     hurry: () => node.committer().hurry(),
     reshape: node.reshape,
-    detach: node.detach,
     tableChanged: (table, version) => {
       node.resharder().registerVersion = version;
       node.takeovers().adopt(table, [], () => false);

@@ -56,6 +56,8 @@ export class Dispatch {
         return this.#incoming.interest(input);
       case "uninterest":
         return this.#incoming.uninterest(input);
+      case "session_lost":
+        return this.#incoming.sessionLost(input);
       case "loaded":
         return this.#accounts.loaded(input);
       case "load_failed":
@@ -66,12 +68,8 @@ export class Dispatch {
         return this.#requests.dedupeLoaded(input);
       case "block_loaded":
         return this.#requests.blockLoaded(input);
-      case "taken_over": {
-        const { now, presence } = this.#turn;
-        const untilMs = now.mono + input.graceMs;
-        if (input.returning) presence.returning.begin(untilMs);
-        return presence.settling.begin(input, untilMs);
-      }
+      case "taken_over":
+        return this.#takenOver(input);
       case "announced":
         return this.#announced(input);
       case "committed":
@@ -95,6 +93,13 @@ export class Dispatch {
       case "log_rows":
         throw new Error(`shard ${this.#turn.row.id}: log rows outside recovery`);
     }
+  }
+
+  #takenOver(input: ShardInput & { readonly kind: "taken_over" }): void {
+    const { now, presence } = this.#turn;
+    const untilMs = now.mono + input.graceMs;
+    if (input.returning) presence.returning.begin(untilMs);
+    presence.settling.begin(input, untilMs);
   }
 
   #announced({ node, epoch }: ShardInput & { readonly kind: "announced" }): void {

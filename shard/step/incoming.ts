@@ -13,6 +13,7 @@ import type { ShardInput } from "../effects.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { answerInterest, seesNobody, toLoadFor } from "../handlers/interest.ts";
+import { endSession } from "../handlers/last_seen.ts";
 import { hurryOwed } from "../handlers/owed_packets.ts";
 import { spreadOf } from "../retry.ts";
 import { receivePacket, retryOwed } from "../handlers/pair.ts";
@@ -232,6 +233,18 @@ export class Incoming {
     this.#accounts.whenLoaded([name], () => {
       if (this.#turn.accounts.frozen(name) !== undefined) return;
       if (this.#accounts.unread(name)) this.#again.push({ kind: "owing", names: [name] });
+    });
+  }
+
+  /** Ends a session, behind what its edge has asked for it; it ends whatever is known of the account. */
+  sessionLost({ node, name, session }: ShardInput & { readonly kind: "session_lost" }): void {
+    this.#accounts.whenLoaded([name], () => {
+      const { now, presence } = this.#turn;
+      const attached = presence.find(name, session);
+      if (attached?.node !== node) return;
+      const account = this.#accounts.get(name);
+      if (account !== undefined) endSession(this.#turn, account, attached);
+      else presence.detach(name, session, now.wall);
     });
   }
 

@@ -341,7 +341,8 @@ export class Recovery {
     } else if (input.kind === "interest" && full) this.#turn.out.push(seesNobody(input));
     // All packets but rewatches are sent again.
     else if (input.kind === "packet" && isRepeated(input.packet) && this.#down) return;
-    else if (!full) this.#withheld.push(input);
+    // Nobody says again that a session is lost; there are no more of these than sessions.
+    else if (!full || input.kind === "session_lost") this.#withheld.push(input);
   }
 
   #isTooMany(name: AccountName): boolean {

@@ -97,6 +97,33 @@ export const TAKEOVER: readonly Mutant[] = [
     "",
   ]),
   ...inTested(
+    "shard/step/incoming.ts",
+    "tests/scenario/cell_lost_edges_test.ts",
+    [
+      "keep the sessions of an edge that does not return",
+      "if (attached?.node !== node) return;",
+      "if (attached?.node !== node || attached !== null) return;",
+    ],
+  ),
+  ...inTested(
+    "server/node/lost_edges.ts",
+    "tests/unit/lost_edges_test.ts",
+    [
+      "go on ending sessions of an edge that has returned",
+      "for (const cancels of [this.#edges, this.#ending]) {",
+      "for (const cancels of [this.#edges]) {",
+    ],
+  ),
+  ...inTested(
+    "server/edge/own_presence.ts",
+    "tests/unit/edge_announce_test.ts",
+    [
+      "leave a session that its shard does not know",
+      'set.code === "unauthorized" && this.#unknown()',
+      'set.code === "unauthorized" && this.#unknown === null',
+    ],
+  ),
+  ...inTested(
     "shard/presence/settling.ts",
     "tests/unit/settling_test.ts",
     [

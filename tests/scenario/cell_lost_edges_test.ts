@@ -1,4 +1,4 @@
-/** What an edge has asked of a shard that cannot serve yet, when its node dies before it can. */
+/** What becomes of the sessions of an edge that an owner of shards cannot reach. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
@@ -51,4 +51,35 @@ Deno.test("11: what a dead node's edge asked of a shard that read its log is for
   cluster.time.runFor(3000);
   deepEqual(shard().ofEdge(edge), { sessions: [], watched: [] });
   equal(shard().presence.size, 0);
+});
+
+Deno.test("11.12: an owner that has lost a shard without knowing ends no sessions that the next one has", () => {
+  const story = new CellStory();
+  const { cluster } = story;
+  const { nodes } = cluster;
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  const from = nodes.findIndex((n) => n.running.node.owns(BOB));
+  const at = (from + 1) % 3;
+  story.befriend((from + 2) % 3, at);
+  const others = nodes.filter((_, n) => n !== from);
+  const sessionsAt = (node: SimNode) =>
+    node.running.node.shardOf(BOB).presence.sessions(BOB).length;
+  const isolate = (cut: boolean) => {
+    for (const { id } of others) cluster.cell!.cut(nodes[from]!.id, id, cut);
+    story.keepFromStore([from], cut);
+  };
+  isolate(true);
+  const next = () => others.find((n) => n.running.node.owns(BOB));
+  story.await("another owner", () => next() !== undefined, 10_000);
+  const owner = next()!;
+  story.await("bob's session there", () => sessionsAt(owner) === 1, 5000);
+  // The former one knows of no other, and ends what it has of the edges that it cannot reach.
+  const { running } = nodes[from]!;
+  equal(sessionsAt(nodes[from]!), 1);
+  story.await("its grace", () => running.node.cell!.lost.keys().length === 0, 20_000);
+  isolate(false);
+  story.await("a link", () => !running.node.owns(BOB), 5000);
+  cluster.time.runFor(3000);
+  equal(sessionsAt(owner), 1);
+  ok(story.sees(story.alice, "bob") && story.bob.online);
 });

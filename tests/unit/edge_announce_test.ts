@@ -263,3 +263,33 @@ Deno.test("announce: who is given up while it is asked for is not asked for agai
     }
   }
 });
+
+Deno.test("a session that its shard does not know is attached again, with the presence that was refused", () => {
+  const r = withBob();
+  const { session, sink } = r.start();
+  const results: string[] = [];
+  const present = (show: "dnd" | "away" | "xa") =>
+    session.present(presenceOf(show), (result) => results.push(result.ok ? "ok" : result.code));
+  r.router.failing.set("presence.set", fail("unauthorized", "The session has ended"));
+  r.router.held.add("session.attach").add("presence.set");
+  present("dnd");
+  present("away");
+  r.router.release("presence.set");
+  assert.deepEqual([results, attaches(r).map((a) => a.presence)], [["unavailable"], [
+    presenceOf("dnd"),
+  ]]);
+  r.router.failing.delete("presence.set");
+  r.router.append("alice", ["one"]);
+  r.router.release("session.attach");
+  r.router.release("presence.set");
+  r.time.runFor(100);
+  assert.deepEqual([results, attaches(r).length], [["unavailable", "ok"], 1]);
+  assert.equal(sink.of("message").length, 1, "it has what it was not told of");
+  // One that may not be attached any more ends.
+  r.router.failing.set("presence.set", fail("unauthorized", "The session has ended"));
+  r.router.failing.set("session.attach", fail("unauthorized", "The token is not valid"));
+  present("xa");
+  r.router.release("presence.set");
+  r.router.release("session.attach");
+  assert.deepEqual([attaches(r).length, sink.reason()], [2, "revoked"]);
+});

@@ -9,7 +9,7 @@ import { presenceOf } from "./edge_fixture.ts";
 const [FIRST, SECOND, THIRD] = [presenceOf("chat"), presenceOf("away"), presenceOf("dnd")];
 
 /** A session, its requests without a reply, and the results of those that have one. */
-function asking() {
+function asking(alive = false) {
   const asked: { readonly presence: unknown; readonly reply: (result: Result<null>) => void }[] =
     [];
   const request = (_user: AccountName, _op: string, input: unknown, done: unknown) => {
@@ -18,7 +18,12 @@ function asking() {
     return () => {};
   };
   const owner = { id: "s1" as SessionId, user: "alice" as AccountName };
-  const own = new OwnPresence({ request } as Pick<EdgeRouter, "request">, owner, FIRST);
+  const own = new OwnPresence(
+    { request } as Pick<EdgeRouter, "request">,
+    owner,
+    FIRST,
+    () => alive,
+  );
   const results: string[] = [];
   const set = (presence: typeof FIRST, who: string) =>
     own.set(presence, (result) => results.push(`${who} ${result.ok ? "ok" : result.code}`));
@@ -77,4 +82,14 @@ Deno.test("OwnPresence: what is refused leaves what was known; what waited is re
   deepEqual([results.slice(1), asked, own.wanted], [["c unavailable", "b unavailable"], [], FIRST]);
   set(SECOND, "d");
   deepEqual(asked.map(({ presence }) => presence), [SECOND]);
+});
+
+Deno.test("OwnPresence: where the shard does not know a session that lives, the client is to ask again", () => {
+  const dead = asking();
+  dead.set(SECOND, "a");
+  dead.reply(fail("unauthorized", "The session has ended"));
+  const { own, set, reply, results } = asking(true);
+  set(SECOND, "a");
+  reply(fail("unauthorized", "The session has ended"));
+  deepEqual([dead.results, results, own.said], [["a unauthorized"], ["a unavailable"], FIRST]);
 });
