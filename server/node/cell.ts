@@ -329,11 +329,14 @@ export class Cell {
 
   #onUnlinked(peer: Peer, gone: boolean): void {
     const { ports: { log } } = this.#parts();
+    const linked = this.liveness.linked.has(peer.key);
+    const ended = this.liveness.isGone(peer);
     this.liveness.unlink(peer);
-    if (this.#stopped || this.liveness.isGone(peer)) return;
+    // The next process of its node may have been linked before the link with this one broke.
+    if (this.#stopped || ended && !linked) return;
     log.warn("node not linked", { node: peer.id, incarnation: peer.incarnation, gone });
     this.lost.add(peer.key);
-    this.remote.unlinked(peer.key, gone);
+    this.remote.unlinked(peer.key, gone || ended);
     this.calls.unlinked(peer.key);
     if (!gone) return;
     this.liveness.end(peer);

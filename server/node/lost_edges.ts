@@ -54,7 +54,7 @@ export class LostEdges {
 
   /** Ends all that count still: no node goes on to which their clients could return. */
   endAll(): void {
-    for (const edge of this.keys()) {
+    for (const edge of new Set([...this.#edges.keys(), ...this.#ending.keys()])) {
       this.delete(edge);
       this.#forget(edge, Infinity);
     }

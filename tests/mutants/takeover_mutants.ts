@@ -124,6 +124,15 @@ export const TAKEOVER: readonly Mutant[] = [
     ],
   ),
   ...inTested(
+    "server/node/cell.ts",
+    "tests/unit/late_unlink_test.ts",
+    [
+      "keep the sessions of a process whose successor was linked before its link broke",
+      "if (this.#stopped || ended && !linked) return;",
+      "if (this.#stopped || ended) return;",
+    ],
+  ),
+  ...inTested(
     "shard/presence/settling.ts",
     "tests/unit/settling_test.ts",
     [

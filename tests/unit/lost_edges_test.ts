@@ -54,3 +54,14 @@ Deno.test("nothing more ends of an edge that returns between two steps: it annou
   time.runFor(15_500);
   equal(inputs.length, ended + COUNT);
 });
+
+Deno.test("a node that is the last ends at once what is left, also of what it has begun to end", () => {
+  const { time, inputs, lost } = losing();
+  lost.add(EDGE);
+  time.runFor(15_010);
+  const ended = inputs.length;
+  lost.endAll();
+  equal(inputs.length, ended + COUNT);
+  time.runFor(1000);
+  equal(inputs.length, ended + COUNT);
+});
