@@ -86,9 +86,12 @@ export const RETRY_POLICIES = {
   worker: policy(0, 200, 10_000),
   /** Claims of shards. */
   claim: policy(100, 200, 5000),
-  /** What an edge asks shards: ends of sessions, announcements, pages of mailboxes. */
+  /**
+   * What an edge asks shards: ends of sessions, announcements, pages of mailboxes. A shard that serves
+   * again waits 15 s for the announcements that it has refused before.
+   */
   detach: policy(250, 500, 30_000),
-  announce: policy(250, 500, 30_000),
+  announce: policy(250, 500, 10_000),
   read: policy(250, 500, 10_000),
   /** A service's session, its event stream's reads, and what its webhooks write to the store. */
   service: policy(500, 1000, 60_000),

@@ -68,7 +68,10 @@ export class Heartbeat {
     const { dispatch, ports: { clock, timers }, stopped } = this.#parts;
     const untilMs = clock.monoMs() + SLICE_MS;
     for (let i = next; i < shards.length; i++) {
-      if (shards[i]!.ticking) dispatch.submit(shards[i]!, { kind: "tick" });
+      const shard = shards[i]!;
+      // Nobody can announce a session, or return, to what this node may not serve.
+      if (!this.#mayServe) shard.presence.serves(clock.monoMs());
+      if (shard.ticking) dispatch.submit(shard, { kind: "tick" });
       if (clock.monoMs() < untilMs) continue;
       // Not `soon`: the platform looks at its sockets only when the loop has nothing left to do.
       this.#ticking = true;
@@ -78,6 +81,11 @@ export class Heartbeat {
       });
       return;
     }
+  }
+
+  get #mayServe(): boolean {
+    const { dispatch: { elsewhere }, options: { mayServe } } = this.#parts;
+    return elsewhere?.mayServe !== false && (mayServe === undefined || mayServe() === true);
   }
 
   #sweep(): void {

@@ -9,16 +9,12 @@ import type { RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardMap } from "./shard_map.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
+import { GRACE_MS } from "../../shard/presence/returning.ts";
 import { REPEATABLE } from "../../shard/handlers/handlers.ts";
 import { sameNode } from "../../shard/table/placement.ts";
 
 /** When a client may try again what a takeover has interrupted (ms). */
 const RETRY_MS = 100;
-/**
- * How long a shard that was taken over waits for the sessions that are still to be announced, and for
- * clients of a process that has ended (ms).
- */
-const ANNOUNCE_GRACE_MS = 15_000;
 
 /** Takes the shard that serves; null where this node has lost it meanwhile. */
 type Served = (fresh: Shard | null) => void;
@@ -135,7 +131,7 @@ export class Takeovers {
     shard: Shard,
     how: Pick<TakenOver, "nodes" | "lost" | "returning" | "epoch">,
   ): void {
-    this.#parts.dispatch.submit(shard, { kind: "taken_over", ...how, graceMs: ANNOUNCE_GRACE_MS });
+    this.#parts.dispatch.submit(shard, { kind: "taken_over", ...how, graceMs: GRACE_MS });
   }
 
   /**

@@ -8,7 +8,7 @@ import type { Proxied } from "./proxied.ts";
 import type { Revocation } from "../edge_packet.ts";
 import type { Rights } from "../account/rights.ts";
 
-import { PENDING, Returning } from "./returning.ts";
+import { GRACE_MS, PENDING, Returning } from "./returning.ts";
 import { Settling } from "./settling.ts";
 
 const NO_DEVICES: readonly PresenceOfDevice[] = [];
@@ -297,6 +297,16 @@ export class PresenceTable {
     if (p.known || !this.returning.active) return p.version;
     this.returning.add(p);
     return PENDING;
+  }
+
+  /**
+   * The shard serves from now on at the earliest (monotonic): the sessions and clients that it waits for
+   * get their whole time again.
+   */
+  serves(nowMs: number): void {
+    this.settling.serves(nowMs);
+    this.returning.serves(nowMs + GRACE_MS);
+    for (const p of this.#awaited.keys()) this.#awaited.set(p, nowMs + GRACE_MS);
   }
 
   /** Whether clients of users that have moved here may return. */

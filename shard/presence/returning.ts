@@ -2,8 +2,14 @@
  * The time after a shard was taken over from a process that has ended, while clients of that process
  * may return. A user without a session is not offline then but pending: its presence has version
  * `PENDING`, and edges go on showing what they showed before. Those who have not returned at the end
- * are offline.
+ * are offline. The time passes while the shard serves: to one that does not nobody can return.
  */
+
+/**
+ * How long a shard that was taken over waits for the sessions that are still to be announced, and for
+ * clients that may return (ms).
+ */
+export const GRACE_MS = 15_000;
 
 /** The version of a presence that is not known yet: lower than every other one of its epoch. */
 export const PENDING = 0;
@@ -34,6 +40,11 @@ export class Returning<T> {
   /** Begins, or goes on until `untilMs` (monotonic) at least. */
   begin(untilMs: number): void {
     this.#untilMs = Math.max(this.#untilMs, untilMs);
+  }
+
+  /** The shard serves from now on: where clients may return, they may until `untilMs` at least. */
+  serves(untilMs: number): void {
+    if (this.active) this.begin(untilMs);
   }
 
   /** Whether clients may still return. */

@@ -2,7 +2,8 @@
  * The time after a shard was taken over. Presence is not durable: the new owner knows no sessions
  * before the nodes that have them have announced them. Until all have, or a grace has passed, the
  * shard tells nobody's presence, and withholds what needs a session that may still be announced. For
- * nodes that cannot be reached it waits with the latter only.
+ * nodes that cannot be reached it waits with the latter only. The grace passes while the shard serves:
+ * one that reads its log, or has stopped because of bugs, takes no announcements.
  */
 import type { AccountName, NodeId, SessionId } from "../name/ids.ts";
 import type { Attached } from "./presence.ts";
@@ -25,6 +26,7 @@ export class Settling {
   /** Those of them that could not be reached at the beginning. */
   #lost = new Set<NodeId>();
   #epoch = 0;
+  #graceMs = 0;
   #untilMs = 0;
   #withheld: ShardInput[] = [];
   #closings: Closing[] = [];
@@ -50,17 +52,23 @@ export class Settling {
   }
 
   /**
-   * Begins to wait for `nodes`, of which `lost` cannot be reached, at epoch `epoch`, until `untilMs`
-   * (monotonic) at most.
+   * Begins to wait for `nodes`, of which `lost` cannot be reached, at epoch `epoch`, for `graceMs` from
+   * `nowMs` (monotonic) on at most.
    */
   begin(
-    { nodes, lost, epoch }: ShardInput & { readonly kind: "taken_over" },
-    untilMs: number,
+    { nodes, lost, epoch, graceMs }: ShardInput & { readonly kind: "taken_over" },
+    nowMs: number,
   ): void {
     this.#nodes = new Set(nodes);
     this.#lost = new Set(lost);
     this.#epoch = epoch;
-    this.#untilMs = untilMs;
+    this.#graceMs = graceMs;
+    this.serves(nowMs);
+  }
+
+  /** The shard serves from now on: the grace begins anew. */
+  serves(nowMs: number): void {
+    this.#untilMs = nowMs + this.#graceMs;
   }
 
   /** A node has announced its sessions, asked by `epoch`; returns whether it was waited for. */

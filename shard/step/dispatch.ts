@@ -97,9 +97,8 @@ export class Dispatch {
 
   #takenOver(input: ShardInput & { readonly kind: "taken_over" }): void {
     const { now, presence } = this.#turn;
-    const untilMs = now.mono + input.graceMs;
-    if (input.returning) presence.returning.begin(untilMs);
-    presence.settling.begin(input, untilMs);
+    if (input.returning) presence.returning.begin(now.mono + input.graceMs);
+    presence.settling.begin(input, now.mono);
   }
 
   #announced({ node, epoch }: ShardInput & { readonly kind: "announced" }): void {

@@ -23,14 +23,12 @@ import type { ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { cellOf } from "../federation/cell_node.ts";
 import { eraOf, homeOf, isHere } from "../account/home.ts";
-import { UNDECIDED } from "../presence/returning.ts";
+import { GRACE_MS, UNDECIDED } from "../presence/returning.ts";
 import { Proxied, watchersOf } from "../presence/proxied.ts";
 import { UnknownHomes } from "./unknown_homes.ts";
 
 /** Users that are asked for again at one tick, ten of which come in a second. */
 const AGAIN_MAX = 100;
-/** How long clients of an account that has moved may take to return (ms). */
-const AWAIT_MS = 15_000;
 /** How long a reply may take, and edges to ask again after it (ms). */
 const KEEP_MS = 5000;
 
@@ -146,7 +144,7 @@ export class Proxies {
     this.#again.delete(name);
     const p = presence.ensure(name, account.id as AccountId, lastSeen);
     p.era = eraOf(account);
-    presence.arrive(p, now.mono + AWAIT_MS);
+    presence.arrive(p, now.mono + GRACE_MS);
   }
 
   /** The home of a user of another cell is a third one now: it is asked for what it shows. */

@@ -329,6 +329,7 @@ export class Recovery {
     this.#state = { kind: "serving", sinceMs: this.#turn.now.mono };
     this.#down = false;
     this.#damagedReadings = 0;
+    this.#turn.presence.serves(this.#turn.now.mono);
     this.replayLostEffects();
     this.#withheldOf.clear();
     for (let left = this.#withheld.length; left > 0; left--) this.#handle(this.#withheld.shift()!);

@@ -133,6 +133,15 @@ export const TAKEOVER: readonly Mutant[] = [
     ],
   ),
   ...inTested(
+    "shard/step/recovery.ts",
+    "tests/scenario/returning_test.ts",
+    [
+      "let the time pass in which clients may return while a shard does not serve",
+      "    this.#turn.presence.serves(this.#turn.now.mono);\n",
+      "",
+    ],
+  ),
+  ...inTested(
     "shard/presence/settling.ts",
     "tests/unit/settling_test.ts",
     [

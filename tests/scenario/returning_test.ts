@@ -1,7 +1,7 @@
 /** What watchers see of users whose node has ended, and who may return (issue 11). */
 import assert from "node:assert/strict";
+import { GRACE_MS, PENDING } from "../../shard/presence/returning.ts";
 import { NodeFixture } from "../sim/node_fixture.ts";
-import { PENDING } from "../../shard/presence/returning.ts";
 
 /** The presence of bob that ann gets when she begins to watch. */
 function watched(w: NodeFixture) {
@@ -115,4 +115,28 @@ Deno.test("11: a shard that is reloaded in a process that goes on has nobody pen
   w.settle();
   const found = watched(w);
   assert.ok(found.version > PENDING, `${found.version}`);
+});
+
+Deno.test("11: the grace passes while a shard serves: nobody can return to one that does not", () => {
+  const w = new NodeFixture({ shards: 1 });
+  for (const name of ["ann", "bob"]) w.account(name);
+  w.befriend("ann", "bob");
+  w.attach("bob");
+  w.settle();
+  w.must("ann", "settings.set", { messagesFrom: "anyone" });
+  w.kill();
+  const row = w.disk.rows(["log"]).at(-1)!;
+  const good = row.value[0]!;
+  row.value[0] = 99;
+  w.start();
+  w.settle(GRACE_MS + 1000);
+  assert.equal(w.node.ready, false);
+  row.value[0] = good;
+  w.time.runWhile(() => !w.node.ready, w.time.nowMs + 31_000);
+  w.packets = [];
+  assert.equal(watched(w).version, PENDING);
+  w.settle(GRACE_MS - 2000);
+  assert.deepEqual(pushed(w), []);
+  w.settle(3000);
+  assert.deepEqual(pushed(w).map(([, count]) => count), [0]);
 });

@@ -3,9 +3,10 @@
  * loses what it has left half done, everything else goes on.
  */
 import assert from "node:assert/strict";
-import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
+import type { AccountName, DeviceId, NodeId } from "../../shard/name/ids.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import { failing } from "./failing.ts";
+import { GRACE_MS } from "../../shard/presence/returning.ts";
 import { LogTail } from "../../shard/step/log_tail.ts";
 import { NodeFixture } from "../sim/node_fixture.ts";
 import { OpenBatch } from "../../shard/step/open_batch.ts";
@@ -174,6 +175,39 @@ Deno.test("a registration of interest is tried again after a bug, and refused af
   );
   fixture.settle(40_000);
   assert.deepEqual(seen(), [1, 1]);
+});
+
+Deno.test("a shard that was stopped by bugs while nodes were to announce waits for them anew", () => {
+  const fixture = nodeOf(1, "alice", "bob");
+  fixture.befriend("alice", "bob");
+  fixture.attach("bob");
+  const { id, watch } = fixture.attach("alice");
+  const shard = fixture.node.shards[0]!;
+  const node = "other.1" as NodeId;
+  const begun = { kind: "taken_over", nodes: [node], lost: [], returning: false } as const;
+  const now = { mono: fixture.process.clock.monoMs(), wall: fixture.process.clock.wallMs() };
+  shard.step(now, { ...begun, epoch: shard.row.epoch, graceMs: GRACE_MS });
+  failing(
+    OpenBatch,
+    "append",
+    () => {
+      for (const endMs = fixture.time.nowMs + GRACE_MS; fixture.time.nowMs < endMs;) {
+        fixture.ask("alice", "settings.set", SETTINGS);
+        fixture.settle(300);
+      }
+    },
+    () => true,
+    Infinity,
+  );
+  fixture.time.runWhile(() => !shard.ready, fixture.time.nowMs + 31_000);
+  let answers = 0;
+  const watcher = { watcher: "alice" as AccountName, watcherId: id };
+  const items = watch.map((t) => ({ ...watcher, watched: t.name, watchedId: t.id }));
+  fixture.node.interest(items, (some) => answers += some.length);
+  fixture.settle(GRACE_MS - 2000);
+  assert.equal(answers, 0, "sessions of the other node may be unknown");
+  fixture.settle(3000);
+  assert.equal(answers, 2);
 });
 
 Deno.test("a bug in a checkpoint: the shard reloads, and writes it later", () => {

@@ -29,3 +29,12 @@ Deno.test("PresenceTable.ensure: nobody waits for clients of a former account of
   table.endAwaiting(15_000);
   assert.deepEqual(table.takeChanged(), []);
 });
+
+Deno.test("PresenceTable.serves: who has moved here may return once the shard serves", () => {
+  const table = arrived();
+  table.serves(10_000);
+  table.endAwaiting(24_999);
+  assert.deepEqual(table.takeChanged(), []);
+  table.endAwaiting(25_000);
+  assert.deepEqual(table.takeChanged().map(({ id }) => id), ["a1"]);
+});

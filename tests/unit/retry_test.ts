@@ -8,6 +8,7 @@ import {
   retryWaitMs,
   spreadOf,
 } from "../../shard/retry.ts";
+import { GRACE_MS } from "../../shard/presence/returning.ts";
 import { retryWaitMs as clientWaitMs } from "../../server/web/client/backoff.js";
 
 const ms = (max: number) => fc.integer({ min: 0, max });
@@ -46,6 +47,11 @@ Deno.test("RETRY_POLICIES: every wait is bounded by a minute and a half where no
     assert.ok(policy.baseMs > 0 && policy.baseMs <= policy.capMs, kind);
     assert.ok(policy.leastMs + policy.capMs <= 90_000, kind);
   }
+});
+
+Deno.test("RETRY_POLICIES: a shard that serves again still waits when an edge announces again", () => {
+  const asksMs = 2000;
+  assert.ok(retryWaitMs(RETRY_POLICIES.announce, 1000, 1, asksMs) + asksMs < GRACE_MS);
 });
 
 Deno.test("Retries: counts what is tried again, by kind, and not what is only waited for", () => {
