@@ -4,7 +4,7 @@ import type { Bugs } from "./bugs.ts";
 import type { InterestAnswer } from "../../shard/edge_packet.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { RequestId, ShardInput } from "../../shard/effects.ts";
-import { fail, type Result } from "../../shard/errors.ts";
+import { type ErrorCode, fail, type Result } from "../../shard/errors.ts";
 import { Numbered } from "./numbered.ts";
 import { WRITES } from "../../shard/handlers/handlers.ts";
 import { REQUEST_TIMEOUT_MS } from "../../shard/limits.ts";
@@ -18,6 +18,12 @@ export type Answered = (answers: readonly InterestAnswer[]) => void;
 export type Request = ShardInput & { readonly kind: "request" };
 /** A registration of interest as a shard gets it. */
 export type Interest = ShardInput & { readonly kind: "interest" };
+
+/**
+ * What does not say whether a former owner has done a request that was asked again: the account may
+ * have been ended since, and what has no room is not looked at.
+ */
+const UNSURE: ReadonlySet<ErrorCode> = new Set(["unauthorized", "busy"]);
 
 interface Waiting {
   readonly done: Done;
@@ -119,10 +125,13 @@ export class Callers {
   reply(request: RequestId, result: Result<Ops[OpName]["out"]>): void {
     const waiting = this.#requests.take(request);
     if (waiting === undefined) return;
-    // The account may have been ended since the first time, which then was done.
-    const unknown = waiting.repeated && !result.ok && result.code === "unauthorized";
+    const unknown = waiting.repeated && !result.ok && UNSURE.has(result.code);
     try {
-      waiting.done(unknown ? fail("unavailable", "The outcome is not known", 100) : result);
+      waiting.done(
+        unknown
+          ? fail("unavailable", "The outcome is not known", result.retryAfterMs ?? 100)
+          : result,
+      );
     } catch (error) {
       this.#bugs.caught("reply", error, { op: waiting.input.op });
     }

@@ -1,6 +1,7 @@
 /**
  * What was asked of other nodes and has no reply yet, with a budget and a circuit breaker for each of
  * them: a node that is slow or silent costs neither memory nor the time of what others have asked.
+ * What is asked again has several copies under way: see `replied`.
  */
 import type { AskedId } from "./peers.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
@@ -52,6 +53,8 @@ interface PeerState {
 /** See the head of this file. All times are monotonic, in ms. */
 export class PeerRequests {
   readonly #of = new Map<AskedId, Asked>();
+  /** The nodes that have yet to reply to earlier copies of a request, each as often as it has one. */
+  readonly #earlier = new Map<AskedId, readonly NodeId[]>();
   readonly #peers = new Map<NodeId, PeerState>();
   readonly #changed: (peer: NodeId, silent: boolean) => void;
 
@@ -77,7 +80,7 @@ export class PeerRequests {
   }
 
   add(asked: AskedId, of: AskedOf, nowMs: number, commits: boolean): void {
-    this.#take(asked);
+    this.#supersede(asked);
     this.#of.set(asked, { ...of, sinceMs: nowMs, commits });
     const state = this.#peers.get(of.peer) ??
       { count: 0, prompt: 0, repliedMs: nowMs, triedMs: null };
@@ -90,10 +93,18 @@ export class PeerRequests {
 
   /**
    * Takes out what the node has replied to, unless it was before, or another node was asked since; a
-   * late reply shows no life.
+   * late reply shows no life. A node that was asked again, because it owns the shard at a later epoch,
+   * may have both copies: that it has not `done` the request holds for all of them only once it has
+   * replied to all. Replies do not say to which copy they are.
    */
-  replied(asked: AskedId, by: NodeId, nowMs: number): AskedOf | undefined {
+  replied(asked: AskedId, by: NodeId, nowMs: number, done: boolean): AskedOf | undefined {
     const of = this.#of.get(asked);
+    const earlier = this.#earlier.get(asked);
+    // Of what is done the other copies are earlier ones from now on: there are as many of those.
+    if (earlier?.includes(by) && (!done || of?.peer !== by)) {
+      this.#setEarlier(asked, earlier.toSpliced(earlier.indexOf(by), 1));
+      return undefined;
+    }
     if (of === undefined || of.peer !== by) return undefined;
     const state = this.#peers.get(of.peer)!;
     if (nowMs - of.sinceMs < SILENT_MS) {
@@ -103,6 +114,19 @@ export class PeerRequests {
     }
     this.#take(asked);
     return of;
+  }
+
+  #setEarlier(asked: AskedId, peers: readonly NodeId[]): void {
+    if (peers.length === 0) this.#earlier.delete(asked);
+    else this.#earlier.set(asked, peers);
+  }
+
+  /** Takes out what is asked again, though the node may reply to it yet. */
+  #supersede(asked: AskedId): void {
+    const of = this.#of.get(asked);
+    if (of === undefined) return;
+    this.#setEarlier(asked, [...this.#earlier.get(asked) ?? [], of.peer]);
+    this.#take(asked);
   }
 
   #take(asked: AskedId): void {
@@ -120,10 +144,10 @@ export class PeerRequests {
     return this.#of.has(asked);
   }
 
-  /** Takes out what `which` picks, in the order in which it was asked. */
+  /** Takes out what `which` picks, to be asked again, in the order in which it was asked. */
   takeThose(which: (asked: AskedId, of: AskedOf) => boolean): readonly AskedId[] {
     const taken = [...this.#of].filter(([asked, of]) => which(asked, of)).map(([asked]) => asked);
-    for (const asked of taken) this.#take(asked);
+    for (const asked of taken) this.#supersede(asked);
     return taken;
   }
 
@@ -132,6 +156,9 @@ export class PeerRequests {
     const all = [...this.#of].filter(([, of]) => of.peer === peer)
       .map(([asked, { sinceMs }]) => ({ asked, sinceMs }));
     for (const { asked } of all) this.#of.delete(asked);
+    for (const [asked, peers] of this.#earlier) {
+      this.#setEarlier(asked, peers.filter((p) => p !== peer));
+    }
     this.#peers.delete(peer);
     return all;
   }

@@ -31,6 +31,7 @@ const UNKNOWN = "The outcome is not known: look before you repeat it";
 const SILENT = "This user's data is not available for a moment";
 
 type RequestFrame = PeerFrame & { readonly kind: "request" };
+type ReplyFrame = PeerFrame & { readonly kind: "reply" | "interest_answer" };
 type InterestFrame = PeerFrame & { readonly kind: "interest" };
 
 /** See the head of this file. */
@@ -277,7 +278,7 @@ export class Remote implements Elsewhere {
 
   /** Takes a frame that concerns shards; returns whether it was one. */
   take(from: Peer, frame: PeerFrame): boolean {
-    const { callers, dispatch, map, options, ports, traces } = this.#parts();
+    const { dispatch, map, options, ports, traces } = this.#parts();
     switch (frame.kind) {
       case "request":
         this.#request(from, frame);
@@ -286,17 +287,11 @@ export class Remote implements Elsewhere {
         this.#interest(from, frame);
         return true;
       case "reply":
-        this.#replied(from, frame.asked, REPEATABLE.has(frame.op), () => {
-          callers.reply(frame.asked, frame.result);
-        });
-        return true;
       case "interest_answer":
-        this.#replied(from, frame.asked, true, () => {
-          callers.answer(frame.asked, frame.answers);
-        });
+        this.#replied(from, frame);
         return true;
       case "moved": {
-        const of = this.#asked.replied(frame.asked, from.key, ports.clock.monoMs());
+        const of = this.#asked.replied(frame.asked, from.key, ports.clock.monoMs(), false);
         // It may have begun it before it lost the shard.
         this.#repeats(frame.asked);
         if (of !== undefined) this.#notServed(frame.asked, of);
@@ -338,14 +333,21 @@ export class Remote implements Elsewhere {
   }
 
   /** Takes a reply. That of a former owner is not used where the next one can be asked. */
-  #replied({ key }: Peer, asked: AskedId, repeatable: boolean, reply: () => void): void {
-    const of = this.#asked.replied(asked, key, this.#parts().ports.clock.monoMs());
+  #replied({ key }: Peer, frame: ReplyFrame): void {
+    const { callers, map, ports: { clock } } = this.#parts();
+    const { asked, kind } = frame;
+    const done = kind === "interest_answer" || frame.result.ok;
+    const of = this.#asked.replied(asked, key, clock.monoMs(), done);
     if (of === undefined) return;
     this.#tries.delete(asked);
-    const row = this.#parts().map.table.shards.find(({ id }) => id === of.shard);
-    if (!repeatable || row?.epoch === of.epoch) return reply();
-    this.#again(asked);
-    this.retry();
+    const row = map.table.shards.find(({ id }) => id === of.shard);
+    const repeatable = kind === "interest_answer" || REPEATABLE.has(frame.op);
+    if (repeatable && row?.epoch !== of.epoch) {
+      this.#again(asked);
+      return this.retry();
+    }
+    if (kind === "reply") callers.reply(asked, frame.result);
+    else callers.answer(asked, frame.answers);
   }
 
   /** The shard where this node has it and may serve it; null: the sender is to look again. */

@@ -298,8 +298,8 @@ const TESTED: readonly Mutant[] = [
     "    const { callers }",
   ], [
     "use the reply of a former epoch",
-    "if (!repeatable || row?.epoch === of.epoch) return reply();",
-    "if (!repeatable || row !== undefined) return reply();",
+    "if (repeatable && row?.epoch !== of.epoch) {",
+    "if (repeatable && row === undefined) {",
   ]),
   ...inTested("server/node/served_requests.ts", "tests/unit/served_requests_test.ts", [
     "serve what was asked behind a refused request",

@@ -222,4 +222,27 @@ export const TAKEOVER: readonly Mutant[] = [
       "",
     ],
   ),
+  ...inTested(
+    "server/node/peer_requests.ts",
+    "tests/unit/broken_link_test.ts",
+    [
+      "take the refusal of one copy of a request for that of all",
+      "(!done || of?.peer !== by)",
+      "of?.peer !== by",
+    ],
+    [
+      "wait for replies to copies that a broken link has ended",
+      "peers.filter((p) => p !== peer)",
+      "peers",
+    ],
+  ),
+  ...inTested(
+    "server/node/callers.ts",
+    "tests/unit/broken_link_test.ts",
+    [
+      "refuse as busy what a former owner may have done",
+      'new Set(["unauthorized", "busy"])',
+      'new Set(["unauthorized"])',
+    ],
+  ),
 ];

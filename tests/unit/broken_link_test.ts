@@ -105,8 +105,8 @@ function node() {
   };
   const takeovers = new Takeovers(parts);
   const { ask, replies } = asking(callers, dispatch, () => time.nowMs);
-  const reply = (from: typeof A, asked: number, op: OpName) =>
-    remote.take(from, { kind: "reply", asked, op, result: ok(null) } as PeerFrame);
+  const reply = (from: typeof A, asked: number, op: OpName, result: unknown = ok(null)) =>
+    remote.take(from, { kind: "reply", asked, op, result } as PeerFrame);
   const unlink = (of: typeof A, gone: boolean) => {
     linked.delete(of.key);
     remote.unlinked(of.key, gone);
@@ -202,18 +202,74 @@ Deno.test("a request that was on its way behind one that a node refused waits un
 });
 
 Deno.test("what the next owner refuses may have been done by the former one: its outcome is unknown", () => {
-  for (const repeat of [true, false]) {
-    const { ask, remote, replies, row } = node();
-    ask("message.send");
-    if (repeat) {
-      row.owner = B;
-      row.epoch = 2;
-      remote.ownersChanged();
+  for (const code of ["unauthorized", "busy"] as const) {
+    for (const repeat of [true, false]) {
+      const { ask, remote, replies, reply, row } = node();
+      ask("message.send");
+      if (repeat) {
+        row.owner = B;
+        row.epoch = 2;
+        remote.ownersChanged();
+      }
+      reply(repeat ? B : A, 1, "message.send", fail(code, "There is no such account, or no room"));
+      deepEqual(replies, [repeat ? "1 unavailable" : `1 ${code}`]);
     }
-    const result = fail("unauthorized", "There is no such account");
-    remote.take(repeat ? B : A, { kind: "reply", asked: 1, op: "message.send", result });
-    deepEqual(replies, [repeat ? "1 unavailable" : "1 unauthorized"]);
   }
+});
+
+/** A node whose request is under way twice at A, which has claimed its shard again. */
+function askedTwice() {
+  const asking = node();
+  asking.ask("message.send");
+  asking.row.epoch = 2;
+  asking.remote.ownersChanged();
+  deepEqual(asking.sent, [`${A.key} 1`, `${A.key} 1`]);
+  return asking;
+}
+
+const REFUSED = fail("limit_reached", "Cannot send: too many messages wait");
+
+Deno.test("an owner has refused a request once it has refused all copies of it that it has", () => {
+  const refused = askedTwice();
+  refused.reply(A, 1, "message.send", REFUSED);
+  deepEqual(refused.replies, []);
+  refused.reply(A, 1, "message.send", REFUSED);
+  deepEqual(refused.replies, ["1 limit_reached"]);
+  const later = askedTwice();
+  later.reply(A, 1, "message.send", REFUSED);
+  later.reply(A, 1, "message.send");
+  deepEqual(later.replies, ["1 ok"]);
+  const former = askedTwice();
+  former.reply(A, 1, "message.send");
+  deepEqual(former.replies, ["1 ok"]);
+});
+
+Deno.test("a copy of a request that an owner has not begun is not asked again beside the next one", () => {
+  const { remote, replies, reply, sent } = askedTwice();
+  remote.take(A, { kind: "moved", asked: 1 });
+  remote.retry();
+  equal(sent.length, 2);
+  reply(A, 1, "message.send", REFUSED);
+  deepEqual(replies, ["1 limit_reached"]);
+});
+
+Deno.test("replies to copies count also where another node was asked between, and until the link breaks", () => {
+  const { remote, replies, reply, row } = askedTwice();
+  for (const owner of [B, A]) {
+    row.owner = owner;
+    row.epoch++;
+    remote.ownersChanged();
+  }
+  // A has three copies, B one.
+  reply(B, 1, "message.send");
+  for (const _ of [1, 2]) reply(A, 1, "message.send", REFUSED);
+  deepEqual(replies, []);
+  // Over a new link it has one copy more, and replies to none of those before.
+  for (const _ of [1, 2]) row.epoch++, remote.ownersChanged();
+  remote.unlinked(A.key, false);
+  remote.retry();
+  reply(A, 1, "message.send", REFUSED);
+  deepEqual(replies, ["1 limit_reached"]);
 });
 
 Deno.test("what a node waits for is not repeated where its own claim is not granted", () => {

@@ -27,8 +27,8 @@ Deno.test("11: PeerRequests: a node has a budget of its own, and gets it back by
   const { ask, requests } = open();
   for (let i = 0; i < EACH_MAX; i++) ask(A, 0);
   deepEqual([requests.refusal(A, 0, false), requests.refusal(B, 0, false)], ["full", null]);
-  deepEqual(requests.replied(1, A, 1), { ...of(A), sinceMs: 0, commits: false });
-  equal(requests.replied(1, A, 1), undefined);
+  deepEqual(requests.replied(1, A, 1, true), { ...of(A), sinceMs: 0, commits: false });
+  equal(requests.replied(1, A, 1, true), undefined);
   equal(requests.refusal(A, 1, false), null);
 });
 
@@ -43,9 +43,9 @@ Deno.test("11: PeerRequests: a node that is silent gets one request now and then
   equal(requests.refusal(B, SILENT_MS, false), null);
   const trial = ask(A, SILENT_MS + TRIAL_MS);
   // What it says too late is no sign that it replies.
-  requests.replied(1, A, SILENT_MS + TRIAL_MS);
+  requests.replied(1, A, SILENT_MS + TRIAL_MS, true);
   equal(at(TRIAL_MS + 1), "silent");
-  requests.replied(trial, A, SILENT_MS + TRIAL_MS + 1);
+  requests.replied(trial, A, SILENT_MS + TRIAL_MS + 1, true);
   deepEqual([at(TRIAL_MS + 1), at(TRIAL_MS + 1)], [null, null]);
   deepEqual(changes, [`${A} true`, `${A} false`]);
 });
@@ -55,7 +55,7 @@ Deno.test("11: PeerRequests: few slow requests, or many of a node that replies, 
   for (let i = 0; i < SILENT_AT - 1; i++) ask(A, 0);
   equal(requests.refusal(A, 2 * SILENT_MS, false), null);
   for (let i = 0; i < SILENT_AT; i++) ask(B, 0);
-  requests.replied(ask(B, SILENT_MS - 2), B, SILENT_MS - 1);
+  requests.replied(ask(B, SILENT_MS - 2), B, SILENT_MS - 1, true);
   equal(requests.refusal(B, SILENT_MS, false), null);
   deepEqual(changes, []);
 });
