@@ -31,8 +31,13 @@ export interface RoleTimes {
   readonly readMs: number;
 }
 
-/** By how much two clocks may differ in speed. */
+/** By how much a clock may be too fast or too slow. */
 export const DRIFT = 0.01;
+
+/** After how long, by the clock of who gave it, a lease is over by the clock of who has it (ms). */
+export function lentMs(leaseMs: number): number {
+  return leaseMs * (1 + DRIFT) / (1 - DRIFT);
+}
 
 /** Times of the protocol that fit a takeover after `takeoverMs`. */
 export function roleTimes(takeoverMs: number): RoleTimes {

@@ -9,13 +9,14 @@
  * 2. Only a member that the register lists as in sync takes over, after `takeoverMs` without a beacon,
  *    by a change of the register that drops the former primary. From the moment at which it asks for
  *    that until the register has changed, it answers no beacon, so the former primary's lease ends.
+ *    Whatever made it the primary, an operator's order too, it serves only after that end.
  * 3. A process knows nothing of beacons answered before its start: it waits as long as if it had
  *    answered one just then. A primary that starts again changes the register before it serves, so
  *    that no change that it asked for before its end can happen later.
  */
 
 import {
-  DRIFT,
+  lentMs,
   type MemberId,
   type Registered,
   type RoleEffect,
@@ -69,7 +70,7 @@ export class RoleMachine {
   /** Throws where the times could not keep two primaries apart. */
   constructor(options: RoleOptions, nowMs: number) {
     const { leaseMs, shrinkMs, takeoverMs, beaconMs } = options.times;
-    if (takeoverMs * (1 - DRIFT) < leaseMs * (1 + DRIFT)) {
+    if (takeoverMs < lentMs(leaseMs)) {
       throw new Error(`takeoverMs is ${takeoverMs}, wants more than leaseMs, ${leaseMs}`);
     }
     if (beaconMs * 2 > Math.min(leaseMs, shrinkMs)) {
@@ -97,7 +98,7 @@ export class RoleMachine {
     const { servedEpoch, times: { leaseMs } } = this.#options;
     // An answer to a beacon may still let another member serve.
     const alone = this.#epoch === servedEpoch + 1;
-    if (!alone && nowMs - this.#answeredMs < leaseMs * (1 + DRIFT)) return false;
+    if (!alone && nowMs - this.#answeredMs < lentMs(leaseMs)) return false;
     // One that joins gives a lease before the register may hold it.
     return this.#required.filter((member) => this.#mayBeInSync(member)).every((member) => {
       return nowMs - (this.#leases.get(member) ?? -Infinity) < leaseMs;

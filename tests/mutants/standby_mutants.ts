@@ -136,6 +136,11 @@ const ROLES: readonly Row[] = ([
     "if (roles.epoch !== this.#epoch) this.#epoch = roles.epoch;",
   ],
   [
+    "serve as ordered while the former primary has a lease",
+    "    if (!alone && nowMs - this.#answeredMs < lentMs(leaseMs)) return false;\n",
+    "    if (!alone && nowMs - this.#answeredMs < lentMs(leaseMs) / 2) return false;\n",
+  ],
+  [
     "serve without a lease",
     "return nowMs - (this.#leases.get(member) ?? -Infinity) < leaseMs;",
     "return nowMs - (this.#leases.get(member) ?? -Infinity) <= Infinity;",

@@ -1,8 +1,8 @@
 /**
  * Seeds of a store with a standby as its processes are wired: kills, pauses, cuts, full disks, failed
- * writes and handovers at random, while messages are written wherever the store is served; then
- * healing. No two processes serve; what was acknowledged is never lost in mode `sync`; in mode `async`
- * it is sent again once, and clients' cursors end where something is missing.
+ * writes, handovers and orders to take over at random, while messages are written wherever the store is
+ * served; then healing. No two processes serve; what was acknowledged is never lost in mode `sync`; in
+ * mode `async` it is sent again once, and clients' cursors end where something is missing.
  */
 import type { CellName } from "../../shard/name/ids.ts";
 import { A, B, type Server, StandbyPlaces, W } from "./standby_places.ts";
@@ -202,6 +202,9 @@ class Simulation {
       time.global.timers.after(prng.number() * 3000, () => place.full = false);
     } else if (at < 80 && name !== W) {
       this.#places.get(name)!.disk.failNext(prng.pick(["full", "failed", "unknown"] as const));
+    } else if (at >= 96 && places.station !== null) {
+      const why = places.station.promote(A, false);
+      this.say(`an operator orders ${B} to take over: ${why ?? "it has begun"}`);
     }
   }
 

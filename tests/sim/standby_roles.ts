@@ -94,6 +94,8 @@ export class Site {
   #joinAt = new Map<MemberId, number>();
   #epoch = 0;
   #handing = false;
+  /** An operator has told it to take over, which waits for no lease to end and may happen late. */
+  ordered = false;
 
   constructor(name: string, net: RoleNet) {
     this.name = name;
@@ -165,10 +167,12 @@ export class Site {
     this.#handing = false;
   }
 
-  /** An operator makes it the primary. */
-  promote(): void {
-    this.#isWhole();
-    this.#step({ kind: "promote", anyway: true });
+  /** An operator makes it the primary; `anyway`: though it is not in sync. */
+  promote(anyway: boolean): void {
+    if (this.machine === null || this.process!.state !== "running") return;
+    this.ordered = true;
+    if (anyway) this.#isWhole();
+    this.#step({ kind: "promote", anyway });
   }
 
   // ---- the process
@@ -256,7 +260,8 @@ export class Site {
       case "role":
         return this.#step({ kind: "message", from, message: wire.message });
       case "all":
-        if (!this.machine!.follows(wire.epoch)) return;
+        // As a copy with a stream of a later primary refuses that of an earlier one.
+        if (!this.machine!.follows(wire.epoch) || wire.epoch < this.disk.epoch) return;
         this.disk.log = wire.log;
         this.disk.epoch = wire.epoch;
         this.#isWhole();
