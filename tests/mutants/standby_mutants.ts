@@ -224,6 +224,34 @@ const PLACES: readonly Row[] = [
   ],
 ];
 
+/** Those who vote on the roles. */
+const VOTES: readonly Row[] = [
+  [
+    "make a minority of a store's voters decide its roles",
+    "shard/federation/caspaxos.ts",
+    "if (votes.size * 2 <= voters.length) return",
+    "if (votes.size === 0) return",
+  ],
+  [
+    "propose older roles than the newest that were accepted",
+    "shard/federation/caspaxos.ts",
+    "compareBallots(vote.accepted.ballot, best.ballot) > 0",
+    "compareBallots(vote.accepted.ballot, best.ballot) < 0",
+  ],
+  [
+    "accept roles below what was promised",
+    "shard/federation/caspaxos.ts",
+    "if (compareBallots(ballot, promised) < 0) {",
+    'if (compareBallots(ballot, promised) < 0 && ask.kind === "prepare") {',
+  ],
+  [
+    "vote on roles where the vote cannot be stored",
+    `${DIR}/voter.ts`,
+    "|| this.save({ vote: next.state }) ? next.vote : null",
+    "|| this.save({ vote: next.state }) || true ? next.vote : null",
+  ],
+];
+
 /** What operators and unlucky moments do, which the seeds do not have. */
 const TESTED: readonly Row[] = [
   [
@@ -248,7 +276,7 @@ function mutants(rows: readonly Row[], sim: readonly string[]): Mutant[] {
 export const STANDBY: readonly Mutant[] = [
   ...mutants(COPY, ["--standby"]),
   ...mutants(ROLES, ["--roles"]),
-  ...mutants(PLACES, ["--places"]),
+  ...mutants([...PLACES, ...VOTES], ["--places"]),
   ...inTested(
     `${DIR}/role_register.ts`,
     "tests/unit/role_register_test.ts",
