@@ -27,7 +27,7 @@ import {
 } from "./role_types.ts";
 
 /** How long an order to take over counts, where the copy may be in sync (ms). */
-const ORDER_MS = 30_000;
+export const ORDER_MS = 30_000;
 
 /** See the head of this file. Times are those of the member's monotonic clock (ms). */
 export class RoleMachine {
@@ -158,7 +158,8 @@ export class RoleMachine {
         this.#whole = input.whole;
         return;
       case "hand_over":
-        if (!this.#isPrimary || this.#wanted !== null) return;
+        // Its successor serves at once: whoever this one follows must have no lease any more.
+        if (!this.leasedAt(this.#nowMs) || this.#wanted !== null) return;
         if (!this.#roles!.inSync.includes(input.to)) return;
         this.#handTo = input.to;
         this.#drained = false;

@@ -261,6 +261,12 @@ const TESTED: readonly Row[] = [
     "    this.#heardMs = nowMs;\n    this.#answeredMs = -Infinity;",
   ],
   [
+    "hand over while a former primary has a lease",
+    `${DIR}/roles.ts`,
+    "if (!this.leasedAt(this.#nowMs) || this.#wanted !== null) return;",
+    "if (!this.#isPrimary || this.#wanted !== null) return;",
+  ],
+  [
     "follow a primary while taking over from it",
     `${DIR}/roles.ts`,
     "epoch >= roles.epoch &&\n      this.#wanted === null;",

@@ -10,7 +10,7 @@ import {
   type RoleMessage,
   type Roles,
 } from "../../server/standby/role_types.ts";
-import { RoleMachine } from "../../server/standby/roles.ts";
+import { ORDER_MS, RoleMachine } from "../../server/standby/roles.ts";
 import type { Prng } from "./prng.ts";
 import type { VirtualProcess, VirtualTime } from "./virtual_time.ts";
 
@@ -64,6 +64,8 @@ export interface RoleNet {
   readonly time: VirtualTime;
   readonly prng: Prng;
   readonly register: RoleRegister;
+  /** What members with an operator's order have asked for, which may happen late. */
+  readonly ordered: Set<Roles>;
   /** Probability that a message or a reply of the register is lost. */
   lost: number;
   /** Whether a message arrives; "register" is one of the two where a member asks it. */
@@ -94,8 +96,8 @@ export class Site {
   #joinAt = new Map<MemberId, number>();
   #epoch = 0;
   #handing = false;
-  /** An operator has told it to take over, which waits for no lease to end and may happen late. */
-  ordered = false;
+  /** Until when the process does what an operator has ordered. */
+  #orderedUntilMs = -Infinity;
 
   constructor(name: string, net: RoleNet) {
     this.name = name;
@@ -128,6 +130,7 @@ export class Site {
     this.#joinAt = new Map();
     this.#epoch = 0;
     this.#handing = false;
+    this.#orderedUntilMs = -Infinity;
     this.#tick(this.process);
   }
 
@@ -170,7 +173,7 @@ export class Site {
   /** An operator makes it the primary; `anyway`: though it is not in sync. */
   promote(anyway: boolean): void {
     if (this.machine === null || this.process!.state !== "running") return;
-    this.ordered = true;
+    this.#orderedUntilMs = this.process!.clock.monoMs() + ORDER_MS;
     if (anyway) this.#isWhole();
     this.#step({ kind: "promote", anyway });
   }
@@ -194,6 +197,9 @@ export class Site {
           });
           break;
         case "change":
+          if (this.process!.clock.monoMs() < this.#orderedUntilMs) {
+            this.#net.ordered.add(effect.roles);
+          }
           this.#net.asksChange(this);
           this.#register((r) => r.change(effect.version, effect.roles), (set) => {
             const outcome = set === null ? "unknown" : set ? "set" : "other";

@@ -1,5 +1,5 @@
 /** Seeds of members that share a role: faults at random, checkers at every step, then healing. */
-import type { MemberId } from "../../server/standby/role_types.ts";
+import type { MemberId, Roles } from "../../server/standby/role_types.ts";
 import { Prng } from "./prng.ts";
 import { LATE_MS, type RoleNet, RoleRegister, Site } from "./standby_roles.ts";
 import type { SeedReport } from "./seed.ts";
@@ -13,6 +13,7 @@ class Simulation implements RoleNet {
   readonly time = new VirtualTime();
   readonly prng: Prng;
   readonly register = new RoleRegister();
+  readonly ordered = new Set<Roles>();
   readonly sites: readonly Site[];
   readonly lines: string[] = [];
   lost = 0.02;
@@ -88,7 +89,7 @@ class Simulation implements RoleNet {
       this.#checkHandedOver(before.primary, roles.primary);
     }
     if (before !== undefined && before.primary !== roles.primary) {
-      this.#checkLeaseOver(before.primary, roles.primary);
+      this.#checkLeaseOver(before.primary, roles);
     }
     for (const member of [...roles.inSync, roles.primary]) this.#checkHas(member, this.#acked);
     const others = history.filter((r) => r.epoch === roles.epoch && r.primary !== roles.primary);
@@ -96,12 +97,10 @@ class Simulation implements RoleNet {
   }
 
   /** Unless an operator orders it, nobody becomes the primary within the lease of the former one. */
-  #checkLeaseOver(from: MemberId, to: MemberId): void {
-    const [former, next] = [this.site(from)!, this.site(to)!];
-    const { ordered } = next;
-    next.ordered = false;
-    if (ordered || former.disk.member !== from || !former.serves) return;
-    this.#fail(`${to} becomes the primary, and the lease of ${from} is not over`);
+  #checkLeaseOver(from: MemberId, roles: Roles): void {
+    const former = this.site(from)!;
+    if (this.ordered.has(roles) || former.disk.member !== from || !former.serves) return;
+    this.#fail(`${roles.primary} becomes the primary, and the lease of ${from} is not over`);
   }
 
   /** A primary that stays in sync has no write that its successor does not have. */

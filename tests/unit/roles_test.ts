@@ -140,6 +140,30 @@ Deno.test("12.4: an order to take over counts for a copy in sync only, and for a
   assert.equal(changes(later.all), 0);
 });
 
+Deno.test("12.5: a copy that was ordered to take over hands over only once no former lease is left", () => {
+  const { step, machine, pass, all } = member(B, { epoch: 3, primary: A, inSync: [B] });
+  step({ kind: "promote", anyway: false });
+  step({ kind: "changed", outcome: "set" });
+  const roles = { epoch: 4, primary: B, inSync: [A] };
+  step({ kind: "read", registered: { version: 7, roles } });
+  const answer = () => {
+    const beacon = all.findLast(({ kind }) => kind === "send");
+    assert.ok(beacon?.kind === "send" && beacon.message.kind === "beacon");
+    step({ kind: "message", from: A, message: { ...beacon.message, kind: "answer" } });
+  };
+  pass(TIMES.beaconMs);
+  answer();
+  step({ kind: "hand_over", to: A });
+  assert.ok(!machine.handsOver, "its successor would serve at once");
+  for (let ms = 0; ms < TIMES.takeoverMs; ms += TIMES.beaconMs) {
+    pass(TIMES.beaconMs);
+    answer();
+  }
+  assert.ok(machine.serving);
+  step({ kind: "hand_over", to: A });
+  assert.ok(machine.handsOver);
+});
+
 Deno.test("12: a standby answers no beacon while it asks for the takeover, and does again if that has failed", () => {
   const roles = { epoch: 3, primary: A, inSync: [B] };
   const { step, pass, all } = member(B, roles);
