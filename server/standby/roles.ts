@@ -158,7 +158,7 @@ export class RoleMachine {
         this.#whole = input.whole;
         return;
       case "hand_over":
-        // Its successor serves at once: whoever this one follows must have no lease any more.
+        // Its successor serves at once: the primary before this one must have no lease any more.
         if (!this.leasedAt(this.#nowMs) || this.#wanted !== null) return;
         if (!this.#roles!.inSync.includes(input.to)) return;
         this.#handTo = input.to;
