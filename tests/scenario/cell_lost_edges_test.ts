@@ -1,6 +1,6 @@
 /** What becomes of the sessions of an edge that an owner of shards cannot reach. */
-import { deepEqual, equal, ok } from "node:assert/strict";
-import type { AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import type { AccountId, AccountName, DeviceId, NodeId, SessionId } from "../../shard/name/ids.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import { CellStory } from "./cell_story.ts";
 import { ONLINE } from "../sim/node_fixture.ts";
@@ -17,6 +17,21 @@ function must<K extends OpName>(story: CellStory, node: SimNode, op: K, input: O
   });
   story.await(op, () => value !== null, 5000);
   return value! as Ops[K]["out"];
+}
+
+/** Shows the edge of a node that bob is offline, as the owner of a later epoch would. */
+function showOffline({ running }: SimNode): void {
+  const packet = {
+    kind: "presence",
+    sinceMs: 0,
+    watched: BOB,
+    watchedId: "" as AccountId,
+    epoch: 1000,
+    version: 1,
+    devices: [],
+    lastSeen: 1,
+  } as const;
+  running.visible.delivered(packet);
 }
 
 Deno.test("11: what a dead node's edge asked of a shard that read its log is forgotten as well", () => {
@@ -82,4 +97,34 @@ Deno.test("11.12: an owner that has lost a shard without knowing ends no session
   cluster.time.runFor(3000);
   equal(sessionsAt(owner), 1);
   ok(story.sees(story.alice, "bob") && story.bob.online);
+  throws(
+    () => showOffline(nodes[at]!),
+    /falsely offline/,
+    "the checker is not told of such an end",
+  );
+});
+
+Deno.test("11.11: a node sees its own sessions offline that had ended, before it has announced them again", () => {
+  const story = new CellStory();
+  const { cluster } = story;
+  const { nodes } = cluster;
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  const from = nodes.findIndex((n) => n.running.node.owns(BOB));
+  const at = (from + 1) % 3;
+  story.befriend((from + 2) % 3, at);
+  const [owner, edge] = [nodes[from]!, nodes[at]!];
+  const known = () => owner.running.node.shardOf(BOB).presence.get(BOB)!;
+  cluster.cell!.cut(owner.id, edge.id, true);
+  story.await("the end of bob's session", () => known().sessions.length === 0, 25_000);
+  // It waits for the link, and goes before what the edge announces then.
+  const shown: (number | undefined)[] = [];
+  const item = { watcher: BOB, watcherId: known().id, watched: BOB, watchedId: known().id };
+  edge.running.node.interest([item], ([answer]) => shown.push(answer!.presence?.devices.length));
+  cluster.cell!.cut(owner.id, edge.id, false);
+  story.await("an answer", () => shown.length > 0, 5000);
+  deepEqual(shown, [0]);
+  story.await("bob's session", () => known().sessions.length === 1, 5000);
+  cluster.time.runFor(1000);
+  ok(story.sees(story.alice, "bob") && story.bob.online);
+  for (const node of nodes) node.checkLog();
 });

@@ -59,6 +59,9 @@ const SIGN_IN = {
   },
 } as const;
 
+/** What a node logs before it ends the sessions of an edge that it cannot reach. */
+const SESSIONS_END = "lost node's sessions ended";
+
 const UNCOUNTED = { observe: () => {}, acked: () => {}, signedIn: () => {}, limited: () => {} };
 
 /** A process of a node. */
@@ -159,8 +162,8 @@ export class SimNode implements Server {
     const { cell, config, time } = this.#host;
     this.#starts++;
     const process = time.process({ monoStartMs: 1000, wallAheadMs: this.#wallAheadMs, rate: 1 });
-    const { log, lines } = memoryLog(false, ({ event, fields }) => {
-      if (cell !== null) this.#host.note(this.who, `${event} ${JSON.stringify(fields)}`);
+    const { log, lines } = memoryLog(false, (line) => {
+      if (cell !== null) this.#logged(line);
     });
     let deliver: (packet: EdgePacket) => void = () => {};
     const visible = new VisibleSessions(cell?.visible ?? this.#alone, () => time.nowMs);
@@ -205,6 +208,22 @@ export class SimNode implements Server {
       node.coordinator.start();
       this.#host.note(this.who, "serves");
     });
+  }
+
+  #logged({ event, fields }: LogLine): void {
+    this.#host.note(this.who, `${event} ${JSON.stringify(fields)}`);
+    if (event === SESSIONS_END) this.#sessionsEnd(fields["edge"] as NodeId);
+  }
+
+  /** It ends the sessions of an edge that it cannot reach. */
+  #sessionsEnd(edge: NodeId): void {
+    const { node, visible } = this.running;
+    for (const shard of node.shards) {
+      for (const { name, session } of shard.ofEdge(edge).sessions) {
+        // The memory of a former owner is nothing to others: the next one has the session.
+        if (!this.#isFormer(name)) visible.lost(name, session);
+      }
+    }
   }
 
   /** Whether all other processes of the cell know the sessions of this one. */

@@ -139,6 +139,15 @@ export class VisibleSessions {
     }
   }
 
+  /**
+   * The owner of a user's shard ends a session, because it could not reach the session's node for as
+   * long as that counts. Everybody is shown that, and so is that node once it can be reached, in
+   * answers that come before it has announced the session again.
+   */
+  lost(name: AccountName, session: SessionId): void {
+    for (const node of this.#cell.nodes) node.#users.get(name)?.delete(session);
+  }
+
   /** An operation that ends sessions has a reply; `known`: it is done by now, or never will be. */
   #replied(name: AccountName, known: boolean): void {
     this.#cell.ends.set(name, this.#lifeOf(name) + 1);
