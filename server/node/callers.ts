@@ -5,6 +5,7 @@ import type { InterestAnswer } from "../../shard/edge_packet.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { RequestId, ShardInput } from "../../shard/effects.ts";
 import { type ErrorCode, fail, type Result } from "../../shard/errors.ts";
+import { mayUndo } from "./too_late.ts";
 import { Numbered } from "./numbered.ts";
 import { WRITES } from "../../shard/handlers/handlers.ts";
 import { REQUEST_TIMEOUT_MS } from "../../shard/limits.ts";
@@ -31,6 +32,8 @@ interface Waiting {
   readonly input: Request;
   /** A former owner may have done it without a reply. */
   readonly repeated: boolean;
+  /** What an owner has replied that has done it, where other copies may be done yet. */
+  readonly known: Result<Ops[OpName]["out"]> | null;
   /** Its caller is gone: it need not be begun. */
   readonly withdrawn: boolean;
 }
@@ -69,6 +72,7 @@ export class Callers {
       untilMs: nowMs + REQUEST_TIMEOUT_MS,
       input,
       repeated: false,
+      known: null,
       withdrawn: false,
     });
   }
@@ -87,10 +91,21 @@ export class Callers {
   }
 
   /** The request is asked again of another owner, which may not know what the former one has done. */
-  repeats({ request, op }: Request): void {
+  repeats(request: RequestId): void {
     const waiting = this.#requests.get(request);
-    if (waiting === undefined || !WRITES.has(op)) return;
+    if (waiting === undefined || !WRITES.has(waiting.input.op)) return;
     this.#requests.set(request, { ...waiting, repeated: true });
+  }
+
+  /**
+   * Whether this reply to one copy of a request is the one for its caller: that it was done, unless
+   * another copy could change back what the caller sets next. It then gets this one after all others.
+   */
+  settles(request: RequestId, op: OpName, result: Result<Ops[OpName]["out"]>): boolean {
+    if (!result.ok || !mayUndo(op)) return result.ok;
+    const waiting = this.#requests.get(request);
+    if (waiting?.known === null) this.#requests.set(request, { ...waiting, known: result });
+    return false;
   }
 
   /** The request is not wanted any more; see `Withdraw`. */
@@ -122,9 +137,10 @@ export class Callers {
   }
 
   /** Replies; does nothing where the request has its reply already. */
-  reply(request: RequestId, result: Result<Ops[OpName]["out"]>): void {
+  reply(request: RequestId, last: Result<Ops[OpName]["out"]>): void {
     const waiting = this.#requests.take(request);
     if (waiting === undefined) return;
+    const result = waiting.known ?? last;
     const unknown = waiting.repeated && !result.ok && UNSURE.has(result.code);
     try {
       waiting.done(

@@ -94,14 +94,14 @@ export class PeerRequests {
   /**
    * Takes out what the node has replied to, unless it was before, or another node was asked since; a
    * late reply shows no life. A node that was asked again, because it owns the shard at a later epoch,
-   * may have both copies: that it has not `done` the request holds for all of them only once it has
-   * replied to all. Replies do not say to which copy they are.
+   * may have both copies: where this reply is not the one for all of them (`settled`), the request is
+   * taken out once the node has replied to all. Replies do not say to which copy they are.
    */
-  replied(asked: AskedId, by: NodeId, nowMs: number, done: boolean): AskedOf | undefined {
+  replied(asked: AskedId, by: NodeId, nowMs: number, settled: boolean): AskedOf | undefined {
     const of = this.#of.get(asked);
     const earlier = this.#earlier.get(asked);
-    // Of what is done the other copies are earlier ones from now on: there are as many of those.
-    if (earlier?.includes(by) && (!done || of?.peer !== by)) {
+    // Of what is settled the other copies are earlier ones from now on: there are as many of those.
+    if (earlier?.includes(by) && (!settled || of?.peer !== by)) {
       this.#setEarlier(asked, earlier.toSpliced(earlier.indexOf(by), 1));
       return undefined;
     }
@@ -137,6 +137,11 @@ export class PeerRequests {
     state.count--;
     if (!of.commits) state.prompt--;
     if (state.count === 0 && state.triedMs === null) this.#peers.delete(of.peer);
+  }
+
+  /** Whether a node has yet to reply to an earlier copy of a request. */
+  isUnderWay(asked: AskedId): boolean {
+    return this.#earlier.has(asked);
   }
 
   /** Whether something was asked of a node that has not replied. */

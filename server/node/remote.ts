@@ -16,7 +16,7 @@ import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 import { type Asked, askedFrame, carriedFrame, uninterestFrame } from "./asked_frames.ts";
 import { fail } from "../../shard/errors.ts";
-import { isTooLate, unknownAfterMs } from "./too_late.ts";
+import { isTooLate, mayUndo, unknownAfterMs } from "./too_late.ts";
 import { Parked, waits } from "./parked.ts";
 import { peerKey } from "./peers.ts";
 import { REPEATABLE, WRITES } from "../../shard/handlers/handlers.ts";
@@ -126,12 +126,18 @@ export class Remote implements Elsewhere {
     const why = late || key === null ? null : this.#asked.refusal(key, nowMs, commits);
     if (why === null && !late) return false;
     if (why !== null) this.refused[why]++;
-    this.#tries.delete(asked);
     const result = why === "full"
       ? fail("busy", BUSY, RETRY_MS)
       : fail("unavailable", SILENT, late ? RETRY_MS : TRIAL_MS);
-    callers.reply(asked, result);
+    this.#giveUp(input, result);
     return true;
+  }
+
+  /** Refuses a request; where a copy of it may yet be done, its caller's time is to end first. */
+  #giveUp({ op, request }: Request, result: ReturnType<typeof fail>): void {
+    this.#tries.delete(request);
+    if (mayUndo(op) && this.#asked.isUnderWay(request)) return;
+    this.#parts().callers.reply(request, result);
   }
 
   #giveBack(input: Asked): void {
@@ -155,9 +161,7 @@ export class Remote implements Elsewhere {
     const key = owner === null ? null : peerKey(owner);
     const nowMs = this.#parts().ports.clock.monoMs();
     if (this.#parked.add({ input, refused, againMs }, key, nowMs)) return;
-    const { request } = input as Asked;
-    this.#tries.delete(request);
-    this.#parts().callers.reply(request, fail("busy", BUSY, RETRY_MS));
+    this.#giveUp(input as Request, fail("busy", BUSY, RETRY_MS));
   }
 
   forgetWaiting(shard: Shard): void {
@@ -262,23 +266,17 @@ export class Remote implements Elsewhere {
 
   /** Asks the next owner what a former one may have done. */
   #again(asked: AskedId): void {
-    this.#repeats(asked);
     const { callers } = this.#parts();
+    callers.repeats(asked);
     const input = callers.requestOf(asked) ?? callers.interestOf(asked);
     if (input !== undefined) this.#park(input);
-  }
-
-  #repeats(asked: AskedId): void {
-    const { callers } = this.#parts();
-    const request = callers.requestOf(asked);
-    if (request !== undefined) callers.repeats(request);
   }
 
   // ---- from other nodes
 
   /** Takes a frame that concerns shards; returns whether it was one. */
   take(from: Peer, frame: PeerFrame): boolean {
-    const { dispatch, map, options, ports, traces } = this.#parts();
+    const { callers, dispatch, map, options, ports, traces } = this.#parts();
     switch (frame.kind) {
       case "request":
         this.#request(from, frame);
@@ -293,7 +291,7 @@ export class Remote implements Elsewhere {
       case "moved": {
         const of = this.#asked.replied(frame.asked, from.key, ports.clock.monoMs(), false);
         // It may have begun it before it lost the shard.
-        this.#repeats(frame.asked);
+        callers.repeats(frame.asked);
         if (of !== undefined) this.#notServed(frame.asked, of);
         this.#host.look();
         return true;
@@ -336,8 +334,8 @@ export class Remote implements Elsewhere {
   #replied({ key }: Peer, frame: ReplyFrame): void {
     const { callers, map, ports: { clock } } = this.#parts();
     const { asked, kind } = frame;
-    const done = kind === "interest_answer" || frame.result.ok;
-    const of = this.#asked.replied(asked, key, clock.monoMs(), done);
+    const settled = kind === "interest_answer" || callers.settles(asked, frame.op, frame.result);
+    const of = this.#asked.replied(asked, key, clock.monoMs(), settled);
     if (of === undefined) return;
     this.#tries.delete(asked);
     const row = map.table.shards.find(({ id }) => id === of.shard);

@@ -181,7 +181,7 @@ export class Takeovers {
     for (const input of this.#requestsOf(shard)) {
       const id = begun.get(input.request);
       if (REPEATABLE.has(input.op)) {
-        callers.repeats(input);
+        callers.repeats(input.request);
         dispatch.route(id === undefined ? input : callers.begun(input, id));
       } else callers.reply(input.request, fail("unavailable", unknown, RETRY_MS));
     }
@@ -205,7 +205,7 @@ export class Takeovers {
       const id = begun.get(request);
       if (!REPEATABLE.has(op)) callers.reply(request, fail("unavailable", unknown, RETRY_MS));
       else {
-        callers.repeats(input);
+        callers.repeats(input.request);
         dispatch.submit(shard, id === undefined ? input : callers.begun(input, id));
       }
     }

@@ -16,9 +16,14 @@ const HARMLESS: ReadonlySet<OpName> = new Set<OpName>([
   "conversation.read",
 ]);
 
+/** Whether a copy of a request that arrives late may change back what its caller has set since. */
+export function mayUndo(op: OpName): boolean {
+  return WRITES.has(op) && !HARMLESS.has(op);
+}
+
 /** Whether a request, whose caller waits for so long (ms) yet, is not to be sent to another node. */
 export function isTooLate(op: OpName, leftMs: number): boolean {
-  return leftMs < WAY_MS && WRITES.has(op) && !HARMLESS.has(op);
+  return leftMs < WAY_MS && mayUndo(op);
 }
 
 /**

@@ -294,8 +294,8 @@ const TESTED: readonly Mutant[] = [
   ]),
   ...inTested("server/node/remote.ts", "tests/unit/broken_link_test.ts", [
     "forget that a former owner may have done what the next one is asked",
-    "    this.#repeats(asked);\n    const { callers }",
-    "    const { callers }",
+    "    callers.repeats(asked);\n",
+    "",
   ], [
     "use the reply of a former epoch",
     "if (repeatable && row?.epoch !== of.epoch) {",

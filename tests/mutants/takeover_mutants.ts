@@ -227,7 +227,7 @@ export const TAKEOVER: readonly Mutant[] = [
     "tests/unit/broken_link_test.ts",
     [
       "take the refusal of one copy of a request for that of all",
-      "(!done || of?.peer !== by)",
+      "(!settled || of?.peer !== by)",
       "of?.peer !== by",
     ],
     [
@@ -243,6 +243,25 @@ export const TAKEOVER: readonly Mutant[] = [
       "refuse as busy what a former owner may have done",
       'new Set(["unauthorized", "busy"])',
       'new Set(["unauthorized"])',
+    ],
+    [
+      "let a caller set the next while a copy of what was done is on its way",
+      "if (!result.ok || !mayUndo(op)) return result.ok;",
+      "if (request > 0) return result.ok;",
+    ],
+    [
+      "forget that one copy of a request was done where the last one was not",
+      "waiting.known ?? last",
+      "last",
+    ],
+  ),
+  ...inTested(
+    "server/node/remote.ts",
+    "tests/unit/broken_link_test.ts",
+    [
+      "give up a request while a copy of it may be done",
+      "if (mayUndo(op) && this.#asked.isUnderWay(request)) return;",
+      "",
     ],
   ),
 ];

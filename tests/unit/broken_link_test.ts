@@ -13,6 +13,7 @@ import type { OpName } from "../../shard/ops.ts";
 import { type PeerFrame, peerKey } from "../../server/node/peers.ts";
 import { Remote } from "../../server/node/remote.ts";
 import type { RemoteHost } from "../../server/node/remote_host.ts";
+import { REQUEST_TIMEOUT_MS } from "../../shard/limits.ts";
 import { WAY_MS } from "../../server/node/too_late.ts";
 
 const SELF = "n1" as NodeId;
@@ -112,7 +113,7 @@ function node() {
     remote.unlinked(of.key, gone);
   };
   const asked = { ask, claim, replies, reply, sent, unlink };
-  return { ...asked, host, remote, row, takeovers, time, timers };
+  return { ...asked, callers, host, remote, row, takeovers, time, timers };
 }
 
 Deno.test("who asked for a write over a link that breaks looks when it cannot arrive any more", () => {
@@ -218,9 +219,9 @@ Deno.test("what the next owner refuses may have been done by the former one: its
 });
 
 /** A node whose request is under way twice at A, which has claimed its shard again. */
-function askedTwice() {
+function askedTwice(op: OpName = "message.send") {
   const asking = node();
-  asking.ask("message.send");
+  asking.ask(op);
   asking.row.epoch = 2;
   asking.remote.ownersChanged();
   deepEqual(asking.sent, [`${A.key} 1`, `${A.key} 1`]);
@@ -242,6 +243,41 @@ Deno.test("an owner has refused a request once it has refused all copies of it t
   const former = askedTwice();
   former.reply(A, 1, "message.send");
   deepEqual(former.replies, ["1 ok"]);
+});
+
+Deno.test("what a copy could change back once more is done when no copy of it can be done any more", () => {
+  for (const last of [ok(null), REFUSED]) {
+    const { replies, reply } = askedTwice("account.setDisabled");
+    reply(A, 1, "account.setDisabled");
+    deepEqual(replies, []);
+    reply(A, 1, "account.setDisabled", last);
+    deepEqual(replies, ["1 ok"]);
+  }
+  // It stays done where the link breaks before the other reply, and the owner refuses the next copy.
+  const { remote, replies, reply, sent } = askedTwice("account.setDisabled");
+  reply(A, 1, "account.setDisabled");
+  remote.unlinked(A.key, false);
+  remote.retry();
+  equal(sent.length, 3);
+  reply(A, 1, "account.setDisabled", REFUSED);
+  deepEqual(replies, ["1 ok"]);
+});
+
+Deno.test("a request that is too late to be asked again is not given up while copies of it may be done", () => {
+  const { callers, remote, replies, row, sent, time } = askedTwice("account.setDisabled");
+  time.nowMs = REQUEST_TIMEOUT_MS - WAY_MS + 1;
+  row.epoch++;
+  remote.ownersChanged();
+  deepEqual([sent.length, replies], [2, []]);
+  callers.expire(REQUEST_TIMEOUT_MS);
+  deepEqual(replies, ["1 unavailable"]);
+  const known = askedTwice("account.setDisabled");
+  known.time.nowMs = time.nowMs;
+  known.row.epoch++;
+  known.remote.ownersChanged();
+  known.reply(A, 1, "account.setDisabled");
+  known.callers.expire(REQUEST_TIMEOUT_MS);
+  deepEqual(known.replies, ["1 ok"]);
 });
 
 Deno.test("a copy of a request that an owner has not begun is not asked again beside the next one", () => {
