@@ -175,6 +175,11 @@ export class Cell {
     return this.#members.leased;
   }
 
+  /** Time since the beginning of the beat that has renewed the lease (ms); infinite: none has. */
+  get leaseAgeMs(): number {
+    return this.#members.leaseAgeMs;
+  }
+
   /** This node as `NodeView` has it. */
   get self(): typeof ALONE {
     const { publicUrl } = this.#members;

@@ -91,6 +91,11 @@ export class Node implements EdgeRouter {
     return this.#parts.cell?.leased !== false;
   }
 
+  /** Time since the beginning of the beat that has renewed its lease (ms); 0: it needs none. */
+  get leaseAgeMs(): number {
+    return this.#parts.cell?.leaseAgeMs ?? 0;
+  }
+
   /** Which shard has what. */
   get table(): ShardTable {
     return this.#parts.map.table;

@@ -1,5 +1,6 @@
 /** The nodes of one simulated cell, with what they share, and what must hold of them at any time. */
 import type { CellName } from "../../shard/name/ids.ts";
+import { LEASE_MS } from "../../server/node/members.ts";
 import type { SimCell } from "./sim_cell.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { VirtualTime } from "./virtual_time.ts";
@@ -7,6 +8,8 @@ import { Violation } from "./history.ts";
 
 /** How long the votes of nodes count that have a lease again, ms. */
 const VOUCHED_MS = 1200;
+/** A lease that is younger (ms) is renewed before it ends, where the store is well. */
+const FRESH_MS = LEASE_MS / 2;
 /** A link that is so old has brought what its nodes had to tell each other, ms. */
 const LINKED_MS = 1000;
 
@@ -40,10 +43,13 @@ export class SimGroup {
     if (!runs(node) || !node.running.node.leased) this.#unleasedMs.set(node, this.#time.nowMs);
   }
 
-  /** Whether every node serves, may, and has been linked with all others for a while. */
+  /**
+   * Whether every node serves, may for long enough, and has been linked with all others for a while. A
+   * beat that a slow store took at last renews a lease that ends before the next beat.
+   */
   get whole(): boolean {
     return this.nodes.every((a) =>
-      a.serving && a.running.node.mayServe &&
+      a.serving && a.running.node.leaseAgeMs < FRESH_MS &&
       this.nodes.every((b) => a === b || this.cell!.linkedMs(a.id, b.id) > LINKED_MS)
     );
   }

@@ -1,5 +1,5 @@
 /** The simulator's checkers of a cell notice what they are for. */
-import { deepEqual, throws } from "node:assert/strict";
+import { deepEqual, equal, throws } from "node:assert/strict";
 import type { AccountId, AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { InterestAnswer } from "../../shard/edge_packet.ts";
 import type { OpName } from "../../shard/ops.ts";
@@ -11,6 +11,7 @@ import { History } from "../sim/history.ts";
 import { KnownTables } from "../sim/known_tables.ts";
 import { ok } from "../../shard/errors.ts";
 import { Prng } from "../sim/prng.ts";
+import { SimGroup } from "../sim/group.ts";
 import { STEADY, Wire } from "../sim/wire.ts";
 import { StoreBook } from "../sim/store_book.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
@@ -189,4 +190,20 @@ Deno.test("11: what is waited for after the faults names each node, user and dev
   ]);
   cluster.nodes[0]!.start();
   deepEqual([...awaited(cluster)][0], "node 1 has not started: shards none");
+});
+
+Deno.test("11: a cell is whole while each node has a lease that lasts until its next beats, and is linked", () => {
+  // As after a slow store: what its last beat has renewed ends before another beat.
+  const node = { leased: true, leaseAgeMs: 2850, mayServe: true };
+  const [a, b] = ["a", "b"].map((id) => ({ id, serving: true, running: { node: { ...node } } }));
+  let linkedMs = 2000;
+  const cell = { linkedMs: () => linkedMs };
+  const group = new SimGroup(new VirtualTime(), null, [a, b] as never, cell as never);
+  equal(group.whole, false);
+  a!.running.node.leaseAgeMs = 500;
+  equal(group.whole, false);
+  b!.running.node.leaseAgeMs = 10;
+  equal(group.whole, true);
+  linkedMs = 500;
+  equal(group.whole, false);
 });
