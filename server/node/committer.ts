@@ -68,28 +68,23 @@ export class Committer {
   /** Looks whether something is to be written; called after every turn. */
   poke(): void {
     if (this.writingSinceMs !== 0 || this.#soon || this.#stopped || this.#waiting !== null) return;
-    const { shards } = this.#host;
+    const { shards, ports: { timers } } = this.#host;
     // What a shard that is held has open is waited for, by all of its users.
     const held = shards.some((s) => s.ending && s.open);
     if (held || shards.some((s) => s.urgent)) {
-      this.#later(held ? 0 : this.#notBeforeMs - this.#host.now().mono, () => this.#commit());
+      this.#soon = true;
+      const run = () => {
+        this.#soon = false;
+        if (this.writingSinceMs === 0 && !this.#stopped) this.#commit();
+      };
+      const pauseMs = held ? 0 : this.#notBeforeMs - this.#host.now().mono;
+      pauseMs < 1 ? timers.soon(run) : timers.after(pauseMs, run);
     } else if (this.#lazy === null && shards.some((s) => s.open)) {
-      this.#lazy = this.#host.ports.timers.after(LAZY_MS, () => {
+      this.#lazy = timers.after(LAZY_MS, () => {
         this.#lazy = null;
         if (this.writingSinceMs === 0 && !this.#stopped) this.#commit();
       });
     }
-  }
-
-  /** Nothing is written before `run`, after so long (ms). */
-  #later(pauseMs: number, run: () => void): void {
-    const { timers } = this.#host.ports;
-    this.#soon = true;
-    const go = () => {
-      this.#soon = false;
-      if (this.writingSinceMs === 0 && !this.#stopped) run();
-    };
-    pauseMs < 1 ? timers.soon(go) : timers.after(pauseMs, go);
   }
 
   /** Commits what is open as soon as it can be. */
@@ -151,8 +146,6 @@ export class Committer {
   #commit(): void {
     if (this.#waiting !== null) return;
     const { shards } = this.#host;
-    // It has yet to take its turn with a commit that failed, and to forget what it has open.
-    if (shards.some((s) => s.open && s.inFlight)) return this.#later(0, () => this.#next());
     const sealed: Sealed[] = [];
     let bytes = 0;
     for (let i = 0; i < shards.length; i++) {
@@ -221,6 +214,8 @@ export class Committer {
     const waiting = this.#waiting;
     this.#waiting = null;
     if (waiting === null) return this.poke();
+    // As after an append: what the shards release may ask for the next commit at once.
+    this.writingSinceMs = this.#host.ports.clock.monoMs();
     const again: Sealed[] = [];
     for (const part of waiting.sealed) {
       const { shard, batch: { batch, rows } } = part;
@@ -230,7 +225,6 @@ export class Committer {
       else if (head === undefined || head === rows[0]!.lsn - 1) again.push(part);
       else this.#host.commitFailed(shard);
     }
-    this.writingSinceMs = this.#host.ports.clock.monoMs();
     const { bytes, checkpoint } = waiting;
     if (again.length > 0) return this.#append(again, checkpoint, this.writingSinceMs, bytes);
     this.writingSinceMs = 0;
@@ -244,7 +238,10 @@ export class Committer {
     this.#waiting = null;
     const shards = new Set([...waiting.sealed, ...waiting.checkpoint ?? []].map((p) => p.shard));
     for (const shard of this.#host.shards) if (shard.open) shards.add(shard);
+    // Nothing begins before all of them have forgotten what they have open.
+    this.writingSinceMs = this.#host.ports.clock.monoMs();
     for (const shard of shards) this.#host.commitFailed(shard);
+    this.writingSinceMs = 0;
   }
 
   /** Drops the shards of a refused write whose claims are not current; returns the rest of it. */
@@ -312,8 +309,9 @@ export class Committer {
     );
     this.#host.ports.store.checkpoint(claims, rows, cuts, (error) => {
       if (error?.kind === "fenced") {
+        const rest = this.#fence(parts, error.shards);
         this.writingSinceMs = 0;
-        return this.#writeCheckpoint(this.#fence(parts, error.shards), next);
+        return this.#writeCheckpoint(rest, next);
       }
       if (error !== null) {
         this.#failed(error, new Set(parts.map((p) => p.shard)));

@@ -247,11 +247,6 @@ export class Shard {
     return this.#turn.batch.open;
   }
 
-  /** Whether a batch was sealed whose outcome the shard does not know yet. */
-  get inFlight(): boolean {
-    return this.#turn.batch.inFlight;
-  }
-
   /** Bytes of the open batch. */
   get openBytes(): number {
     return this.#turn.batch.bytes;

@@ -1,5 +1,5 @@
 /** Mutants of commits and of the recovery after them. */
-import { HOLD, inFile, type Mutant } from "./mutant.ts";
+import { HOLD, inFile, inTested, type Mutant } from "./mutant.ts";
 
 /** See the head of this file. */
 export const COMMIT: readonly Mutant[] = [
@@ -158,6 +158,25 @@ export const COMMIT: readonly Mutant[] = [
       "stop without a checkpoint",
       "const rows = this.failingSinceMs === 0 ? this.#collectCheckpoint(true) : null;",
       "const rows = null;",
+    ],
+  ),
+  ...inTested(
+    "server/node/committer.ts",
+    "tests/unit/committer_writes_test.ts",
+    [
+      "begin a commit while one that has waited is concluded",
+      "    this.writingSinceMs = this.#host.ports.clock.monoMs();\n    const again",
+      "    const again",
+    ],
+    [
+      "begin a commit while shards learn that one has failed",
+      "    this.writingSinceMs = this.#host.ports.clock.monoMs();\n    for (const shard of",
+      "    for (const shard of",
+    ],
+    [
+      "begin a commit while a checkpoint loses a shard",
+      "        const rest = this.#fence(parts, error.shards);\n        this.writingSinceMs = 0;\n",
+      "        this.writingSinceMs = 0;\n        const rest = this.#fence(parts, error.shards);\n",
     ],
   ),
 ];
