@@ -72,7 +72,7 @@ export class ClusterOrders {
   drain(id: NodeId, done: (result: Result<ClusterState>) => void): void {
     const fault = this.#drainFault(id);
     if (fault !== null) return done(fault);
-    this.#change((state) => drainedToo(state, id), done);
+    this.#changeOf(id, (state) => drainedToo(state, id), done);
   }
 
   /** Lets a node have shards again, and stay. */
@@ -86,7 +86,7 @@ export class ClusterOrders {
   leave(id: NodeId, done: (result: Result<ClusterState>) => void): void {
     const fault = this.#drainFault(id);
     if (fault !== null) return done(fault);
-    this.#change((state) => {
+    this.#changeOf(id, (state) => {
       const leaving = [...state.leaving.filter((other) => other !== id), id];
       return { ...drainedToo(state, id), leaving };
     }, done);
@@ -184,13 +184,18 @@ export class ClusterOrders {
     if (map.table.shards.some(({ owner }) => owner?.id === id)) return false;
     if (id === self.id) return map.shards.length === 0;
     const node = this.#refOf(id);
-    return node === null || !cell!.liveness.isLive(node);
+    if (node !== null && cell!.liveness.isLive(node)) return false;
+    // One that has just begun is linked before its row is read here.
+    return ![...cell!.liveness.linked.values()].some((peer) =>
+      peer.id === id && peer.incarnation > (node?.incarnation ?? 0) && !this.#control.hasLeft(peer)
+    );
   }
 
   /** The process of a node that has not left. */
   #refOf(id: NodeId): NodeRef | null {
     const { cell, ownership: { self } } = this.#parts();
-    const found = id === self.id ? self : cell?.others.find((other) => other.id === id);
+    if (id === self.id) return this.#control.hasLeft(self) ? null : self;
+    const found = cell?.others.find((other) => other.id === id);
     return found === undefined ? null : { id, incarnation: found.incarnation };
   }
 
@@ -203,6 +208,18 @@ export class ClusterOrders {
       cell.liveness.isLive(node) && !this.#control.isDrained(node)
     );
     return takes ? null : fail("conflict", `No other node could take the shards of ${id}`);
+  }
+
+  /**
+   * Changes what is wanted of a node's process. Where that has left since the value was read here,
+   * nothing is to be done: the next process of its node is a new one.
+   */
+  #changeOf(id: NodeId, change: Change, done: (result: Result<ClusterState>) => void): void {
+    const node = this.#refOf(id);
+    this.#change(
+      (state) => state.left.some((left) => sameNode(left, node)) ? null : change(state),
+      done,
+    );
   }
 
   #change(change: Change, done: (result: Result<ClusterState>) => void): void {
@@ -241,9 +258,13 @@ function drainedToo(state: ClusterState, node: NodeId): ClusterState {
   return { ...state, drained, places: state.places.filter((place) => place.node !== node) };
 }
 
+/** Takes a node out whose last known process is `process`; null: none that has not left is known. */
 function takenOut(state: ClusterState, id: NodeId, process: NodeRef | null): ClusterState | null {
   if (!state.leaving.includes(id)) return null;
-  const left = state.left.filter((other) => other.id !== id);
-  const all = process === null ? left : [...left, process];
-  return { ...state, ...without(state, id), left: all.slice(-LEFT_MAX) };
+  const rest = { ...state, ...without(state, id) };
+  const before = state.left.find((other) => other.id === id)?.incarnation ?? 0;
+  // A process that has left, and may not have ended yet, does not return by that.
+  if (process === null || process.incarnation < before) return rest;
+  const others = state.left.filter((other) => other.id !== id);
+  return { ...rest, left: [...others, process].slice(-LEFT_MAX) };
 }

@@ -142,6 +142,25 @@ export const TAKEOVER: readonly Mutant[] = [
     ],
   ),
   ...inTested(
+    "server/node/cluster_orders.ts",
+    "tests/unit/cluster_orders_test.ts",
+    [
+      "forget who has left when its node is taken out again",
+      "if (process === null || process.incarnation < before) return rest;",
+      "if (process === null) return { ...rest, left: state.left.filter((n) => n.id !== id) };",
+    ],
+    [
+      "let a process leave again that has left",
+      "(state) => state.left.some((left) => sameNode(left, node)) ? null : change(state),",
+      "change,",
+    ],
+    [
+      "take a node out whose last process is linked and has no row yet",
+      "      peer.id === id && peer.incarnation",
+      "      peer.id === node?.id && peer.incarnation",
+    ],
+  ),
+  ...inTested(
     "shard/presence/settling.ts",
     "tests/unit/settling_test.ts",
     [
