@@ -145,8 +145,7 @@ export class Remote implements Elsewhere {
     const { request, kind } = input;
     if (kind === "request") callers.forget(request);
     else callers.takeInterest(request);
-    const served = this.#served.take(request);
-    if (served !== undefined) this.#notServing(served, input);
+    for (const served of this.#served.take(request)) this.#notServing(served, input);
   }
 
   /** Sends a node to the next owner of a shard, with what it has asked of this one. */
@@ -366,7 +365,7 @@ export class Remote implements Elsewhere {
 
   #request(from: Peer, frame: RequestFrame): void {
     const shard = this.#servedShard(from, frame);
-    if (shard === null) return;
+    if (shard === null || this.#served.joins({ peer: from.key, asked: frame.asked })) return;
     const { callers, dispatch, ports, traces } = this.#parts();
     const { asked, kind, name, op, input, seed, accountId } = frame;
     const request = callers.next();
@@ -374,8 +373,9 @@ export class Remote implements Elsewhere {
     const mine = { kind, request, node: from.key, name, op, input, seed, ...begun } as const;
     this.#served.add(request, from.key, asked);
     const reply = traces.request(frame, from.id, () => true, (result) => {
-      if (this.#served.take(request) === undefined) return;
-      this.#host.links.send(from.key, { kind: "reply", asked, op, result });
+      for (const { peer } of this.#served.take(request)) {
+        this.#host.links.send(peer, { kind: "reply", asked, op, result });
+      }
     });
     callers.request(mine, reply, ports.clock.monoMs());
     dispatch.submit(shard, mine);
@@ -390,8 +390,9 @@ export class Remote implements Elsewhere {
     const mine = { kind: "interest", request, node: from.key, items } as const;
     this.#served.add(request, from.key, asked);
     callers.interest(mine, (answers) => {
-      if (this.#served.take(request) === undefined) return;
-      this.#host.links.send(from.key, { kind: "interest_answer", asked, answers });
+      for (const { peer } of this.#served.take(request)) {
+        this.#host.links.send(peer, { kind: "interest_answer", asked, answers });
+      }
     });
     dispatch.submit(shard, mine);
   }

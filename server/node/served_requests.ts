@@ -2,7 +2,8 @@
  * What other nodes have asked of this one: whom it replies to, and what it has refused. Where it has
  * refused one request of an account and could serve the next, which was on its way already, that one is
  * refused too until the sender has asked for the former again: it asks in the order in which it asked
- * first, and so the requests of an account keep theirs.
+ * first, and so the requests of an account keep theirs. A copy of what is under way here is not begun
+ * again: its reply is that to the first, so that none is refused which is done after all.
  */
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { AskedId } from "./peers.ts";
@@ -15,6 +16,12 @@ const WAITS_MS = 10_000;
 export interface Served {
   readonly peer: NodeId;
   readonly asked: AskedId;
+}
+
+/** What is under way for another node. */
+interface UnderWay extends Served {
+  /** How many copies have come over the link that there is: each gets a reply. */
+  copies: number;
 }
 
 /** What was refused of one account's requests from one node, in their order, and when last. */
@@ -30,26 +37,42 @@ function keyOf(peer: NodeId, name: AccountName): string {
 
 /** See the head of this file. All times are monotonic, in ms. */
 export class ServedRequests {
-  readonly #served = new Map<RequestId, Served>();
+  readonly #served = new Map<RequestId, UnderWay>();
+  /** By who has asked, and how that calls it. */
+  readonly #underWay = new Map<NodeId, Map<AskedId, UnderWay>>();
   /** By account and node; what was refused last is at the end. */
   readonly #refused = new Map<string, Refused>();
 
   add(request: RequestId, peer: NodeId, asked: AskedId): void {
-    this.#served.set(request, { peer, asked });
+    const served = { peer, asked, copies: 1 };
+    this.#served.set(request, served);
+    const all = this.#underWay.get(peer) ?? new Map<AskedId, UnderWay>();
+    this.#underWay.set(peer, all.set(asked, served));
   }
 
-  /** Takes out who has asked; undefined where nobody waits for the reply any more. */
-  take(request: RequestId): Served | undefined {
+  /** A copy of a request has come; returns whether that is under way, and replies to it as well. */
+  joins({ peer, asked }: Served): boolean {
+    const served = this.#underWay.get(peer)?.get(asked);
+    if (served === undefined) return false;
+    served.copies++;
+    return true;
+  }
+
+  /** Takes out who has asked, once for each copy; nobody where nobody waits for the reply any more. */
+  take(request: RequestId): readonly Served[] {
     const served = this.#served.get(request);
+    if (served === undefined) return [];
     this.#served.delete(request);
-    return served;
+    const { peer, asked, copies } = served;
+    const all = this.#underWay.get(peer)!;
+    if (all.get(asked) === served) all.delete(asked);
+    if (all.size === 0) this.#underWay.delete(peer);
+    return Array<Served>(copies).fill({ peer, asked });
   }
 
-  /** The link with a peer is broken: it asks again. */
+  /** The link with a peer is broken: it asks again, for what may be under way yet. */
   unlinked(peer: NodeId): void {
-    for (const [request, served] of this.#served) {
-      if (served.peer === peer) this.#served.delete(request);
-    }
+    for (const served of this.#served.values()) if (served.peer === peer) served.copies = 0;
   }
 
   /** Whether a request must not be served, since one before it was refused. */

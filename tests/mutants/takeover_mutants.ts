@@ -282,5 +282,24 @@ export const TAKEOVER: readonly Mutant[] = [
       "if (mayUndo(op) && this.#asked.isUnderWay(request)) return;",
       "",
     ],
+    [
+      "begin a copy of a request that is under way",
+      "if (shard === null || this.#served.joins({ peer: from.key, asked: frame.asked })) return;",
+      "if (shard === null) return;",
+    ],
+  ),
+  ...inTested(
+    "server/node/served_requests.ts",
+    "tests/unit/served_requests_test.ts",
+    [
+      "reply once to all copies of a request",
+      "Array<Served>(copies)",
+      "Array<Served>(Math.min(copies, 1))",
+    ],
+    [
+      "reply over the next link before the copy that comes over it",
+      "if (served.peer === peer) served.copies = 0;",
+      "if (served.peer === peer) served.copies = 1;",
+    ],
   ),
 ];

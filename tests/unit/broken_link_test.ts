@@ -58,6 +58,12 @@ function asking(callers: Callers, dispatch: Dispatch, nowMs: () => number) {
   return { ask, replies };
 }
 
+/** A request as it comes from another node. */
+function sendFrame({ id: shard, epoch }: { id: number; epoch: number }, asked: number): PeerFrame {
+  const frame = { kind: "request", asked, shard, epoch, name: "ann", op: "message.send" };
+  return { ...frame, input: {}, seed: "", accountId: null } as unknown as PeerFrame;
+}
+
 /** A node that has no shard; the first owner of the only one is A. */
 function node() {
   const row = { id: 0, epoch: 1, owner: A as NodeRef | null };
@@ -90,6 +96,7 @@ function node() {
       send: (to: NodeId, frame: PeerFrame) => {
         if (frame.kind === "request") sent.push(`${to} ${frame.asked}`);
         else if (frame.kind === "moved") sent.push(`${to} moved ${frame.asked}`);
+        else if (frame.kind === "reply") sent.push(`${to} reply ${frame.asked}`);
       },
     },
     isLinked: (to: NodeId) => linked.has(to),
@@ -112,7 +119,8 @@ function node() {
     linked.delete(of.key);
     remote.unlinked(of.key, gone);
   };
-  const asked = { ask, claim, replies, reply, sent, unlink };
+  const arrives = (from: typeof A, asked: number) => remote.take(from, sendFrame(row, asked));
+  const asked = { arrives, ask, claim, replies, reply, sent, unlink };
   return { ...asked, callers, host, remote, row, takeovers, time, timers };
 }
 
@@ -185,12 +193,7 @@ Deno.test("what a node asks of a shard that it claims follows what it has asked 
 });
 
 Deno.test("a request that was on its way behind one that a node refused waits until that comes again", () => {
-  const { claim, host, remote, row, sent } = node();
-  const arrives = (from: typeof A, asked: number) => {
-    const { id: shard, epoch } = row;
-    const frame = { kind: "request", asked, shard, epoch, name: "ann", op: "message.send" };
-    remote.take(from, { ...frame, input: {}, seed: "", accountId: null } as unknown as PeerFrame);
-  };
+  const { arrives, claim, host, sent } = node();
   claim();
   host.mayServe = false;
   arrives(A, 7);
@@ -200,6 +203,22 @@ Deno.test("a request that was on its way behind one that a node refused waits un
   for (const asked of [7, 8, 9]) arrives(A, asked);
   const served = [1, 2, 3, 4].map((request) => `${SELF} ${request}`);
   deepEqual(sent, [`${A.key} moved 7`, `${A.key} moved 8`, ...served]);
+});
+
+Deno.test("an owner does not begin a copy of what is under way: it replies to it as to the first", () => {
+  const { arrives, callers, claim, sent, unlink } = node();
+  claim();
+  arrives(A, 7);
+  // The first copy waits for another shard: the second one would overtake it, and be refused.
+  unlink(A, false);
+  arrives(A, 7);
+  callers.reply(1, ok(null));
+  deepEqual(sent, [`${SELF} 1`, `${A.key} reply 7`]);
+  // Who counts the replies to copies gets as many.
+  arrives(B, 7);
+  arrives(B, 7);
+  callers.reply(2, ok(null));
+  deepEqual(sent.slice(2), [`${SELF} 2`, `${B.key} reply 7`, `${B.key} reply 7`]);
 });
 
 Deno.test("what the next owner refuses may have been done by the former one: its outcome is unknown", () => {

@@ -62,8 +62,22 @@ Deno.test("ServedRequests: who has asked is known once, and not after the link i
   served.add(second, B, 8);
   served.unlinked(B);
   deepEqual([served.take(first), served.take(first), served.take(second)], [
-    { peer: A, asked: 7 },
-    undefined,
-    undefined,
+    [{ peer: A, asked: 7 }],
+    [],
+    [],
   ]);
+});
+
+Deno.test("ServedRequests: a copy of what is under way gets its reply, over the link that there is", () => {
+  const { served } = arriving();
+  const request = 1 as RequestId;
+  const copy = { peer: A, asked: 7 };
+  served.add(request, A, 7);
+  deepEqual([served.joins(copy), served.joins({ peer: B, asked: 7 })], [true, false]);
+  served.unlinked(A);
+  deepEqual(served.joins(copy), true);
+  deepEqual([served.take(request), served.joins(copy)], [[copy], false]);
+  served.add(request, A, 7);
+  served.joins(copy);
+  deepEqual(served.take(request), [copy, copy]);
 });
