@@ -23,6 +23,10 @@ export interface ProxiedWatcher {
   frozen: number | null;
   /** Nodes whose edges ask again once the home has replied. */
   waiting: readonly NodeId[];
+  /** Whether an edge has asked since the last question: it may know of a grant that this did not. */
+  askedSince: boolean;
+  /** Whether edges have learned that it may not, and the home is asked whether that still holds. */
+  revoked: boolean;
 }
 
 /** Edges with their watchers that wait for one user. */
@@ -90,7 +94,8 @@ export class Proxied {
     let watcher = this.watchers.get(name);
     if (watcher?.id !== id) {
       const none = { decided: false, may: false, revoking: false, frozen: null, waiting: [] };
-      watcher = { id, asked: null, knownTo: NOT_KNOWN, ...none };
+      const edges = { askedSince: false, revoked: false };
+      watcher = { id, asked: null, knownTo: NOT_KNOWN, ...none, ...edges };
       this.watchers.set(name, watcher);
     }
     return watcher;

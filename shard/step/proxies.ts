@@ -234,17 +234,21 @@ export class Proxies {
     return { epoch, asked: this.#asked };
   }
 
-  /** Asks the home whether these may watch. */
+  /** Asks the home whether these may watch: only the reply to this counts from now on. */
   #ask(p: Standing, names: readonly AccountName[]): void {
-    const { home, watchers } = p.proxied;
+    this.#say(p.name, p.proxied.home, this.#question(p, names));
+  }
+
+  #question(p: Standing, names: readonly AccountName[]): ProxyMessage {
     this.#keep(p);
     const { asked, epoch } = this.#next();
     const who = names.map((watcher) => {
-      const of = watchers.get(watcher)!;
+      const of = p.proxied.watchers.get(watcher)!;
       of.asked = asked;
+      of.askedSince = false;
       return { watcher, watcherId: of.id };
     });
-    this.#say(p.name, home, { kind: "interest", epoch, asked, watchedId: p.id, watchers: who });
+    return { kind: "interest", epoch, asked, watchedId: p.id, watchers: who };
   }
 
   // ---- nodes of this cell
@@ -261,6 +265,7 @@ export class Proxies {
       proxied.allow(of, null);
       this.#again.add(watched);
     }
+    of.askedSince = of.asked !== null;
     if (!of.may) {
       if (!of.waiting.includes(node)) of.waiting = [...of.waiting, node];
       const { decided, frozen } = of;
@@ -327,16 +332,23 @@ export class Proxies {
         this.#shown(p, message.shown);
         return true;
       case "revoke": {
-        const { watcher, lastSeen } = message;
-        const of = p.proxied.watchers.get(watcher);
-        // It may have granted it again: then what it has been asked since decides.
-        if (of !== undefined && of.asked !== null) {
-          of.waiting = [...new Set([...of.waiting, ...p.nodes])];
-        }
-        if (p.proxied.revoked(message)) this.#mayNot(p, watcher, lastSeen);
+        const { lastSeen, watcher } = message;
+        if (p.proxied.revoked(message)) this.#refused(p, watcher, lastSeen, true);
         return true;
       }
     }
+  }
+
+  /**
+   * The home has said that a watcher may not. `isOpen`: it may have granted it again, and that may have
+   * come before by another link: it is asked what holds.
+   */
+  #refused(p: Standing, watcher: AccountName, lastSeen: number | null, isOpen: boolean): void {
+    const isKnown = p.proxied.watchers.has(watcher);
+    // First, so that it is asked again where a bug ends the rest.
+    const question = isKnown && isOpen ? this.#question(p, [watcher]) : null;
+    this.#mayNot(p, watcher, lastSeen);
+    if (question !== null) this.#say(p.name, p.proxied.home, question);
   }
 
   #shown(p: Standing, shown: ShownPresence): void {
@@ -351,10 +363,10 @@ export class Proxies {
     const of = p.proxied.watchers.get(watcher);
     if (of?.asked !== asked) return;
     of.asked = null;
-    const { decided, frozen } = of;
+    const { askedSince, decided, frozen, revoked } = of;
     // It is once edges are notified: after a bug the next reply notifies them.
     of.decided = false;
-    if (presence === null) this.#mayNot(p, watcher, lastSeen);
+    if (presence === null) this.#refused(p, watcher, lastSeen, askedSince);
     else {
       // Others may have come before it.
       if (!p.proxied.allow(of, presence)) this.#again.add(p.name);
@@ -367,10 +379,20 @@ export class Proxies {
       const packet = { kind: "ask_again", watched, watchedId, watcher } as const;
       for (const node of of.waiting) this.#turn.emit(null, { kind: "edge", node, packet });
     }
-    of.waiting = [];
+    if (revoked && presence !== null) this.#askByWatcher(p, watcher, of.id);
+    if (of.asked === null) {
+      of.waiting = [];
+      of.revoked = false;
+    }
     of.decided = true;
     this.#keep(p);
     this.#askOthers(p.proxied);
+  }
+
+  /** Edges that have learned that it may not may have forgotten it: its own shard has them ask. */
+  #askByWatcher(p: Standing, to: AccountName, toId: AccountId): void {
+    const packet = { kind: "rewatch", from: p.name, fromId: p.id, to, toId } as const;
+    this.#turn.emit(null, { kind: "packet", packet });
   }
 
   #mayNot(p: Standing, watcher: AccountName, lastSeen: number | null): void {
@@ -385,6 +407,7 @@ export class Proxies {
       const packet = { kind: "revoke", watched: p.name, watcher, lastSeen } as const;
       for (const node of p.nodes) this.#turn.emit(null, { kind: "edge", node, packet });
       of.revoking = false;
+      of.revoked = true;
     }
     if (lastSeen === null && of.asked === null && of.waiting.length === 0) {
       p.proxied.watchers.delete(watcher);

@@ -1,7 +1,9 @@
 /** Rights that are withdrawn and given again, between two cells of two nodes each. */
 import { equal, notEqual } from "node:assert/strict";
-import { ALICE, BOB, Pair } from "./cells_pair.ts";
+import { ALICE, Watching } from "./cells_watching.ts";
 import { ask } from "../sim/dump.ts";
+import { BOB, BROKEN_MS, Pair } from "./cells_pair.ts";
+import { keepBack } from "./kept_back.ts";
 
 /** What follows is known everywhere so long after it can arrive (ms). */
 const KNOWN_MS = 3000;
@@ -57,4 +59,61 @@ Deno.test("12: who was refused and accepted again sees the user, though the refu
   notEqual(pair.shown, "offline");
   pair.show();
   pair.seen();
+});
+
+Deno.test("12: who asks while a refusal is under way is shown what was granted after it", () => {
+  const w = new Watching();
+  w.watch();
+  w.b.must("bob", "roster.block", { contact: ALICE, blocked: true });
+  w.f.settle(10_000);
+  const kept = keepBack(w.f.wan, "answers");
+  // A new session asks, and the reply is late.
+  equal(w.ask().presence, null);
+  w.f.until("a refusal", () => kept.count === 1);
+  w.b.must("bob", "roster.block", { contact: ALICE, blocked: false });
+  w.f.settle(1000);
+  // That is what the end of the block has its edge do.
+  equal(w.ask().presence, null);
+  const before = w.a.packets.length;
+  kept.release();
+  w.f.settle(1000);
+  equal(w.a.packets.slice(before).some(({ kind }) => kind === "ask_again"), true);
+  equal(w.ask().presence?.devices.length, 1);
+});
+
+Deno.test("12: a refusal that comes after the user was accepted again takes nothing back", () => {
+  const pair = new Delayed();
+  const { bob, cluster } = pair;
+  const wan = cluster.wan!;
+  const { name } = cluster.groupOf("bob");
+  wan.isolate(name!, true);
+  cluster.time.runFor(BROKEN_MS);
+  const refused = { contact: BOB, type: "unsubscribed" } as const;
+  equal(ask(cluster, pair.home, "alice", "roster.subscription", refused).ok, true);
+  const kept = keepBack(wan, "answers");
+  wan.isolate(name!, false);
+  pair.until("a refusal", () => kept.count > 0 && pair.shown === "offline", 2000);
+  bob.person.subscription(bob, "alice", "subscribe");
+  pair.until("her presence", () => pair.shown !== "offline", 1000);
+  kept.release();
+  cluster.time.runFor(KNOWN_MS);
+  notEqual(pair.shown, "offline");
+  pair.show();
+  pair.seen();
+});
+
+Deno.test("12: who is unblocked while the cells are apart sees the user once they are linked", () => {
+  const pair = new Delayed();
+  const { cluster } = pair;
+  const wan = cluster.wan!;
+  const { name } = cluster.groupOf("bob");
+  pair.block(true);
+  cluster.time.runFor(10_000);
+  equal(pair.shown, "offline");
+  wan.isolate(name!, true);
+  cluster.time.runFor(20_000);
+  pair.block(false);
+  cluster.time.runFor(1000);
+  wan.isolate(name!, false);
+  pair.until("her presence", () => pair.shown !== "offline", 10_000);
 });
