@@ -93,6 +93,11 @@ export type EdgePacket =
     readonly epoch: number;
     /** It is from another node: what the shard said before may be lost. */
     readonly lossy?: true;
+    /**
+     * Not sent to other nodes: only for whom the edge's sessions may not see, as far as it knows. That
+     * they may was granted by another cell perhaps, which is lost.
+     */
+    readonly refused?: true;
   }
   /** A signal for the named sessions. */
   | {

@@ -15,6 +15,8 @@ import { pointOf } from "../../shard/name/ids.ts";
 /** Sessions and interests that are announced in one step, and the pause between steps (ms). */
 export const ANNOUNCE_STEP = 250;
 export const ANNOUNCE_STEP_MS = 20;
+/** Requests to ask again for who was refused are one within so long (ms): each link makes some. */
+export const ASK_REFUSED_MS = 1000;
 
 /** The points of a shard that was taken over at this epoch. */
 interface Job {
@@ -33,6 +35,8 @@ export class Announcer {
   /** What is still to be done, and how much each does of a step. */
   readonly #queue: { readonly size: number; readonly run: () => void }[] = [];
   #scheduled = false;
+  /** Points of users to be asked for again whom sessions may not see. */
+  #refused: { readonly lo: number; readonly hi: number }[] = [];
   /** Sessions that are attached again one by one. */
   readonly #unknown = new Set<LiveSession>();
 
@@ -78,6 +82,21 @@ export class Announcer {
     }
     if (sessions.length === 0) this.#queue.push({ size: 0, run: () => this.#announced(job) });
     this.#step();
+  }
+
+  /** Asks again for users with points in `[lo, hi)` whom sessions may not see as far as is known. */
+  askRefused(lo: number, hi: number): void {
+    this.#refused.push({ lo, hi });
+    if (this.#refused.length > 1) return;
+    this.#deps.timers.after(ASK_REFUSED_MS, () => {
+      const ranges = this.#refused;
+      this.#refused = [];
+      const isAsked = (point: number) => ranges.some(({ lo, hi }) => point >= lo && point < hi);
+      for (const asked of this.#sessions.watchers.refusals(isAsked, this.#sessions.all())) {
+        this.#queue.push({ size: asked.targets.size, run: () => this.#register(null, asked) });
+      }
+      this.#step();
+    });
   }
 
   #step(): void {
@@ -165,7 +184,7 @@ export class Announcer {
     this.#step();
   }
 
-  #register(job: Job, asked: Registration): void {
+  #register(job: Job | null, asked: Registration): void {
     if (!this.#isCurrent(job)) return;
     const sessions = [...asked.watchers].filter(({ alive }) => alive);
     const targets = [...asked.targets].map(([name, id]) => ({ name, id }));

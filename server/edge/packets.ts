@@ -52,7 +52,8 @@ export class Packets {
       case "watch":
         return this.#watch(packet.sessions, packet.target);
       case "announce":
-        this.#announcer.announce(packet.lo, packet.hi, packet.epoch, packet.lossy === true);
+        if (packet.refused === true) this.#announcer.askRefused(packet.lo, packet.hi);
+        else this.#announcer.announce(packet.lo, packet.hi, packet.epoch, packet.lossy === true);
         return 0;
       case "closed":
         return this.#each(packet.sessions, (session) => session.finish(packet.reason, false));

@@ -179,10 +179,22 @@ export class Watchers {
 
   /** What has to be asked for again where the shard of the points `[lo, hi)` was taken over. */
   registrations(lo: number, hi: number, sessions: Iterable<Watcher>): Registration[] {
+    return this.#registrations((point) => point >= lo && point < hi, sessions, true);
+  }
+
+  /** The same of those who may not be seen, or only as they were. */
+  refusals(isAsked: (point: number) => boolean, sessions: Iterable<Watcher>): Registration[] {
+    return this.#registrations(isAsked, sessions, false);
+  }
+
+  #registrations(
+    isAsked: (point: number) => boolean,
+    sessions: Iterable<Watcher>,
+    seen: boolean,
+  ): Registration[] {
     const byUser = new Map<AccountName, Registration>();
     const add = (watcher: Watcher, name: AccountName, id: AccountId) => {
-      const point = pointOf(name);
-      if (point < lo || point >= hi) return;
+      if (!isAsked(pointOf(name))) return;
       let found = byUser.get(watcher.user);
       if (found === undefined) {
         found = { watchers: new Set(), targets: new Map() };
@@ -192,7 +204,7 @@ export class Watchers {
       found.targets.set(name, id);
     };
     for (const watcher of sessions) {
-      for (const { name, id } of watcher.watched) add(watcher, name, id);
+      if (seen) for (const { name, id } of watcher.watched) add(watcher, name, id);
       for (const { name, id } of watcher.frozen?.values() ?? []) add(watcher, name, id);
       for (const [name, id] of watcher.refused ?? []) add(watcher, name, id);
     }

@@ -241,7 +241,7 @@ export function announceFirst(
 ): (packet: EdgePacket) => void {
   return (packet) => {
     if (packet.kind === "closed") presences.closed(packet.sessions);
-    if (packet.kind !== "announce") return deliver(packet);
+    if (packet.kind !== "announce" || packet.refused) return deliver(packet);
     presences.announce(packet.lo, packet.hi, () => deliver(packet));
   };
 }

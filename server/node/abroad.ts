@@ -76,6 +76,12 @@ export class Abroad {
     for (const cell of this.#cells.peers) {
       this.#tell({ kind: "cell_announced", cell, lo: 0, hi: POINT_SPACE });
     }
+    this.#askRefused(0, POINT_SPACE);
+  }
+
+  /** That sessions here may see users with points in `[lo, hi)` again was said and lost, perhaps. */
+  #askRefused(lo: number, hi: number): void {
+    this.#parts().options.deliver({ kind: "announce", lo, hi, epoch: 0, refused: true });
   }
 
   /** Sends what a shard has for an interested party; returns whether that is another cell. */
@@ -124,7 +130,8 @@ export class Abroad {
     if (stopped()) return;
     if (frame.kind === "announce") {
       const { lo, hi } = frame;
-      return this.#tell({ kind: "cell_announced", cell: from, lo, hi });
+      this.#tell({ kind: "cell_announced", cell: from, lo, hi });
+      return this.#askRefused(lo, hi);
     }
     const { packet, hops } = frame;
     // A cell speaks for itself.

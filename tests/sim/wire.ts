@@ -147,10 +147,11 @@ export class Wire {
    */
   deliver(process: VirtualProcess, packet: EdgePacket, arrive: () => void): void {
     const { twice, late, lateMs } = this.quality;
-    if (packet.kind === "announce" && this.#announcements !== null) {
+    const isTaken = packet.kind === "announce" && packet.refused !== true;
+    if (isTaken && this.#announcements !== null) {
       return void this.#announcements.push(arrive);
     }
-    if (packet.kind === "announce" && late > 0) {
+    if (isTaken && late > 0) {
       this.onLateAnnounce(packet.lo, packet.hi);
       return void process.timers.after(this.#prng.number() * ANNOUNCE_LATE_MS, arrive);
     }
