@@ -204,7 +204,7 @@ export class Watchers {
       found.targets.set(name, id);
     };
     for (const watcher of sessions) {
-      if (seen) for (const { name, id } of watcher.watched) add(watcher, name, id);
+      if (seen) { for (const { name, id } of watcher.watched) add(watcher, name, id); }
       for (const { name, id } of watcher.frozen?.values() ?? []) add(watcher, name, id);
       for (const [name, id] of watcher.refused ?? []) add(watcher, name, id);
     }

@@ -12,19 +12,14 @@ import type { AccountId, AccountName, CellName, NodeId } from "../name/ids.ts";
 import { POINT_SPACE, pointOf } from "../name/ids.ts";
 import type { Cells } from "../federation/cells.ts";
 import type { InterestAnswer, InterestItem } from "../edge_packet.ts";
-import type { Presentity } from "../presence/presence.ts";
-import {
-  type Asking,
-  type ProxyAnswer,
-  type ProxyMessage,
-  type ShownPresence,
-} from "../federation/proxy_message.ts";
+import type { ProxyAnswer, ProxyMessage, ShownPresence } from "../federation/proxy_message.ts";
 import type { ShardPacket } from "../message/packets.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { cellOf } from "../federation/cell_node.ts";
 import { eraOf, homeOf, isHere } from "../account/home.ts";
 import { GRACE_MS, UNDECIDED } from "../presence/returning.ts";
 import { Proxied, watchersOf } from "../presence/proxied.ts";
+import { Questions, type Standing } from "./questions.ts";
 import { UnknownHomes } from "./unknown_homes.ts";
 
 /** Users that are asked for again at one tick, ten of which come in a second. */
@@ -32,16 +27,13 @@ const AGAIN_MAX = 100;
 /** How long a reply may take, and edges to ask again after it (ms). */
 const KEEP_MS = 5000;
 
-type Standing = Presentity & { readonly proxied: Proxied };
-
 /** See the head of this file. */
 export class Proxies {
   readonly #turn: ShardTurn;
   readonly #cells: Cells;
   /** Users that edges want to watch before this cell knows their homes. */
   readonly unknownHomes: UnknownHomes;
-  /** The last number that was given. */
-  #asked = 0;
+  readonly #questions: Questions;
   /** Users that are to be asked for again. */
   readonly #again = new Set<AccountName>();
   /** Users that are kept, and until when (monotonic ms). */
@@ -50,6 +42,7 @@ export class Proxies {
   constructor(turn: ShardTurn, cells: Cells) {
     this.#turn = turn;
     this.#cells = cells;
+    this.#questions = new Questions(turn);
     this.unknownHomes = new UnknownHomes(turn);
   }
 
@@ -224,31 +217,13 @@ export class Proxies {
   }
 
   #unwatched(name: AccountName, home: CellName): void {
-    this.#say(name, home, { kind: "uninterest", ...this.#next() });
+    this.#say(name, home, { kind: "uninterest", ...this.#questions.next() });
   }
 
-  /** The next number at this epoch. They follow the time, so that those of successors are higher. */
-  #next(): Asking {
-    const { now, row: { epoch } } = this.#turn;
-    this.#asked = Math.max(this.#asked + 1, Math.floor(now.mono * 1000));
-    return { epoch, asked: this.#asked };
-  }
-
-  /** Asks the home whether these may watch: only the reply to this counts from now on. */
+  /** Asks the home whether these may watch. */
   #ask(p: Standing, names: readonly AccountName[]): void {
-    this.#say(p.name, p.proxied.home, this.#question(p, names));
-  }
-
-  #question(p: Standing, names: readonly AccountName[]): ProxyMessage {
     this.#keep(p);
-    const { asked, epoch } = this.#next();
-    const who = names.map((watcher) => {
-      const of = p.proxied.watchers.get(watcher)!;
-      of.asked = asked;
-      of.askedSince = false;
-      return { watcher, watcherId: of.id };
-    });
-    return { kind: "interest", epoch, asked, watchedId: p.id, watchers: who };
+    this.#say(p.name, p.proxied.home, this.#questions.about(p, names));
   }
 
   // ---- nodes of this cell
@@ -344,11 +319,13 @@ export class Proxies {
    * come before by another link: it is asked what holds.
    */
   #refused(p: Standing, watcher: AccountName, lastSeen: number | null, isOpen: boolean): void {
-    const isKnown = p.proxied.watchers.has(watcher);
+    const { home, watchers } = p.proxied;
+    if (!isOpen || !watchers.has(watcher)) return this.#mayNot(p, watcher, lastSeen);
     // First, so that it is asked again where a bug ends the rest.
-    const question = isKnown && isOpen ? this.#question(p, [watcher]) : null;
+    this.#keep(p);
+    const question = this.#questions.about(p, [watcher]);
     this.#mayNot(p, watcher, lastSeen);
-    if (question !== null) this.#say(p.name, p.proxied.home, question);
+    this.#say(p.name, home, question);
   }
 
   #shown(p: Standing, shown: ShownPresence): void {

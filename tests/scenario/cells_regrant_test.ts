@@ -27,7 +27,10 @@ class Delayed extends Pair {
   }
 
   block(blocked: boolean): void {
-    equal(ask(this.cluster, this.home, "alice", "roster.block", { contact: BOB, blocked }).ok, true);
+    equal(
+      ask(this.cluster, this.home, "alice", "roster.block", { contact: BOB, blocked }).ok,
+      true,
+    );
   }
 }
 
@@ -61,7 +64,7 @@ Deno.test("12: who was refused and accepted again sees the user, though the refu
   pair.seen();
 });
 
-Deno.test("12: who asks while a refusal is under way is shown what was granted after it", () => {
+Deno.test("12: a watcher that was granted the right while a refusal was under way sees the user", () => {
   const w = new Watching();
   w.watch();
   w.b.must("bob", "roster.block", { contact: ALICE, blocked: true });
