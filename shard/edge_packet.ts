@@ -64,6 +64,11 @@ export type EdgePacket =
     readonly lastSeen: number | null;
     /** For another cell only. */
     readonly of?: Revocation;
+    /**
+     * It is from another node, from the shard of `watched`: that `watcher` may see it again may have
+     * come before, by way of others.
+     */
+    readonly theirs?: true;
   }
   /** The sessions' user may now see `target`: register interest in it. */
   | {

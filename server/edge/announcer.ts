@@ -9,7 +9,7 @@ import type { EdgeDeps } from "./edge_deps.ts";
 import type { EndReason } from "./types.ts";
 import type { LiveSession } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
-import type { Registration } from "./watchers.ts";
+import { refusals, type Registration, registrations } from "./registrations.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 
 /** Sessions and interests that are announced in one step, and the pause between steps (ms). */
@@ -92,7 +92,7 @@ export class Announcer {
       const ranges = this.#refused;
       this.#refused = [];
       const isAsked = (point: number) => ranges.some(({ lo, hi }) => point >= lo && point < hi);
-      for (const asked of this.#sessions.watchers.refusals(isAsked, this.#sessions.all())) {
+      for (const asked of refusals(isAsked, this.#sessions.all())) {
         this.#queue.push({ size: asked.targets.size, run: () => this.#register(null, asked) });
       }
       this.#step();
@@ -173,8 +173,7 @@ export class Announcer {
     if (!this.#isCurrent(job)) return;
     const { lo, hi, epoch } = job;
     this.#deps.router.announced(lo, hi, epoch);
-    const { watchers } = this.#sessions;
-    for (const asked of watchers.registrations(lo, hi, this.#sessions.all())) {
+    for (const asked of registrations(lo, hi, this.#sessions.all())) {
       this.#queue.push({ size: asked.targets.size, run: () => this.#register(job, asked) });
     }
     const end = () => {

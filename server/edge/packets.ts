@@ -41,11 +41,13 @@ export class Packets {
       case "rewatch":
         return watchers.rewatchUser(packet.watched, this.#sessions.all());
       case "revoke": {
+        const { lastSeen, watched } = packet;
         const sessions = this.#sessions.of(packet.watcher);
+        const by = lastSeen === null && packet.theirs !== true ? "own" : "theirs";
         for (const session of sessions) {
           // A session that is blocked registers all the same, and learns what to show.
-          if (packet.lastSeen === null) session.unwatchLater(packet.watched);
-          watchers.revoke(session, packet.watched, packet.lastSeen);
+          if (by === "own") session.unwatchLater(watched);
+          watchers.revoke(session, watched, lastSeen, by);
         }
         return sessions.length;
       }

@@ -8,6 +8,7 @@ import type { EdgePacket, InterestAnswer, InterestItem } from "../../shard/edge_
 import type { PresenceOfDevice, WatchTarget } from "../../shard/ops.ts";
 import { isUndecided, PENDING } from "../../shard/presence/returning.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
+import { registrations } from "./registrations.ts";
 import { looksSame, remove, Watched, type Watcher } from "./watched.ts";
 
 /** How long interest outlives the last watcher, ms. */
@@ -18,14 +19,11 @@ interface Asking {
   readonly targets: readonly WatchTarget[];
   /** Whose accounts were asked for, where it is not the first time; else null. */
   ids: ReadonlyMap<AccountName, AccountId> | null;
-  /** Users whose answers a revocation has made void meanwhile; with null for good. */
-  revoked: Map<AccountName, number | null> | null;
-}
-
-/** What is asked for again, for the sessions of one user. */
-export interface Registration {
-  readonly watchers: Set<Watcher>;
-  readonly targets: Map<AccountName, AccountId>;
+  /**
+   * Users whose answers a revocation has made void meanwhile, and whose it was: that of the watchers'
+   * own user counts for good, behind that of the other one a right may have been granted again.
+   */
+  revoked: Map<AccountName, "own" | "theirs"> | null;
 }
 
 type Deps = Pick<EdgeDeps, "router" | "clock" | "timers" | "counters">;
@@ -106,30 +104,33 @@ export class Watchers {
     return user;
   }
 
-  #answered({ watchers, ids, revoked: voided }: Asking, answer: InterestAnswer): void {
+  #answered(asking: Asking, answer: InterestAnswer): void {
+    const { watchers, ids } = asking;
     const user = this.#users.get(answer.watched);
     if (user === undefined) return;
     user.asking--;
     const { presence } = answer;
-    const revoked = voided?.get(answer.watched);
+    const revoked = asking.revoked?.get(answer.watched);
     // Their user may want to see it no more: where it does, its shard says so.
-    if (revoked === null) return this.#forgetIfIdle(user);
+    if (revoked === "own") return this.#forgetIfIdle(user);
     if (presence !== null && isUndecided(presence)) {
       this.#refuseFor(watchers.filter((w) => !user.has(w)), user);
       return this.#forgetIfIdle(user);
     }
-    if (presence !== null && revoked === undefined) {
+    if (presence !== null && revoked !== undefined) {
+      const targets = asking.targets.filter(({ name }) => name === answer.watched);
+      this.register(watchers.filter(({ alive }) => alive), targets, () => {}, ids !== null);
+    } else if (presence !== null) {
       // Those who watch already may hear of a change by this answer first.
       if (user.id !== presence.watchedId || user.isOlder(presence)) this.#update(user, presence);
       for (const watcher of watchers) if (watcher.alive) this.#watch(watcher, user, ids !== null);
     } else {
-      const lastSeen = presence === null ? answer.lastSeen : revoked ?? null;
-      const ended = presence === null && ids?.get(user.name) === user.id;
+      const { lastSeen } = answer;
+      const ended = ids?.get(user.name) === user.id;
       for (const watcher of watchers) {
-        if (!watcher.alive) continue;
-        this.#refuse(watcher, user, lastSeen, ended);
+        if (watcher.alive) this.#refuse(watcher, user, lastSeen, ended);
       }
-      if (presence === null && lastSeen === null) this.#refuseFor(watchers, user);
+      if (lastSeen === null) this.#refuseFor(watchers, user);
     }
     this.#forgetIfIdle(user);
   }
@@ -144,7 +145,7 @@ export class Watchers {
   /** `ended`: one who watches already has lost the right, while its shard knew nobody. */
   #refuse(watcher: Watcher, user: Watched, lastSeen: number | null, ended: boolean): void {
     if (user.has(watcher)) {
-      if (ended) this.revoke(watcher, user.name, lastSeen);
+      if (ended) this.revoke(watcher, user.name, lastSeen, "theirs");
     } else if (lastSeen !== null) {
       this.#freeze(watcher, watcher.frozen?.get(user.name) ?? null, user, lastSeen);
     }
@@ -154,7 +155,7 @@ export class Watchers {
   rewatchUser(name: AccountName, sessions: Iterable<Watcher>): number {
     const point = pointOf(name);
     let count = 0;
-    for (const { targets, watchers } of this.registrations(point, point + 1, sessions)) {
+    for (const { targets, watchers } of registrations(point, point + 1, sessions)) {
       const id = targets.get(name);
       if (id === undefined) continue;
       this.register([...watchers].filter(({ alive }) => alive), [{ name, id }], () => {}, true);
@@ -170,45 +171,11 @@ export class Watchers {
     const asked = this.#askingOf(watcher).flatMap(({ targets }) => targets);
     const known = [...seen, ...asked].map(({ name }) => name);
     for (const name of [...known, ...watcher.refused?.keys() ?? []]) {
-      if (!wanted.has(name)) this.revoke(watcher, name, null);
+      if (!wanted.has(name)) this.revoke(watcher, name, null, "own");
     }
     for (const { name, id } of seen) if (wanted.get(name) === id) wanted.delete(name);
     // Those that were refused too: that they may be seen by now was lost with the former owner.
     this.register([watcher], [...wanted].map(([name, id]) => ({ name, id })), () => {});
-  }
-
-  /** What has to be asked for again where the shard of the points `[lo, hi)` was taken over. */
-  registrations(lo: number, hi: number, sessions: Iterable<Watcher>): Registration[] {
-    return this.#registrations((point) => point >= lo && point < hi, sessions, true);
-  }
-
-  /** The same of those who may not be seen, or only as they were. */
-  refusals(isAsked: (point: number) => boolean, sessions: Iterable<Watcher>): Registration[] {
-    return this.#registrations(isAsked, sessions, false);
-  }
-
-  #registrations(
-    isAsked: (point: number) => boolean,
-    sessions: Iterable<Watcher>,
-    seen: boolean,
-  ): Registration[] {
-    const byUser = new Map<AccountName, Registration>();
-    const add = (watcher: Watcher, name: AccountName, id: AccountId) => {
-      if (!isAsked(pointOf(name))) return;
-      let found = byUser.get(watcher.user);
-      if (found === undefined) {
-        found = { watchers: new Set(), targets: new Map() };
-        byUser.set(watcher.user, found);
-      }
-      found.watchers.add(watcher);
-      found.targets.set(name, id);
-    };
-    for (const watcher of sessions) {
-      if (seen) { for (const { name, id } of watcher.watched) add(watcher, name, id); }
-      for (const { name, id } of watcher.frozen?.values() ?? []) add(watcher, name, id);
-      for (const [name, id] of watcher.refused ?? []) add(watcher, name, id);
-    }
-    return [...byUser.values()];
   }
 
   /** The frozen user is nobody else's: it has no place in the table, and no interest. */
@@ -328,13 +295,19 @@ export class Watchers {
 
   /**
    * A watcher has lost the right to see a user. Where `lastSeen` is given it must not notice: it
-   * goes on seeing the user as one who has signed out.
+   * goes on seeing the user as one who has signed out. `by`: whose will it is; "own" also where that
+   * is not known.
    */
-  revoke(watcher: Watcher, name: AccountName, lastSeen: number | null): void {
+  revoke(
+    watcher: Watcher,
+    name: AccountName,
+    lastSeen: number | null,
+    by: "own" | "theirs",
+  ): void {
     // All watchers of a registration are one user's: what one has lost, all have.
     for (const asking of this.#askingOf(watcher)) {
       const revoked = asking.revoked ??= new Map();
-      if (revoked.get(name) !== null) revoked.set(name, lastSeen);
+      if (revoked.get(name) !== "own") revoked.set(name, by);
     }
     watcher.refused?.delete(name);
     const user = this.#users.get(name);

@@ -15,6 +15,7 @@ import type { Effect, RequestId, ShardInput } from "../../shard/effects.ts";
 import type { Shard } from "../../shard/step/shard.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 import { type Asked, askedFrame, carriedFrame, uninterestFrame } from "./asked_frames.ts";
+import { fromAfar } from "./from_afar.ts";
 import { fail } from "../../shard/errors.ts";
 import { isTooLate, mayUndo, unknownAfterMs } from "./too_late.ts";
 import { Parked, waits } from "./parked.ts";
@@ -311,9 +312,8 @@ export class Remote implements Elsewhere {
         // What a former owner says is late. An owner may claim its shard again, and keep its memory.
         const isOwner = row?.owner != null && peerKey(row.owner) === from.key;
         if (row !== undefined && frame.epoch < row.epoch && !isOwner) return true;
-        const { packet } = frame;
-        traces.events(packet, "pushed", from.id);
-        options.deliver(packet.kind === "announce" ? { ...packet, lossy: true } : packet);
+        traces.events(frame.packet, "pushed", from.id);
+        options.deliver(fromAfar(frame.packet, row));
         return true;
       }
       case "announced": {

@@ -35,7 +35,7 @@ export const EDGE: readonly Mutant[] = [
     ],
     [
       "overlook a right that ends while it is asked for",
-      "const revoked = voided?.get(answer.watched);",
+      "const revoked = asking.revoked?.get(answer.watched);",
       "const revoked = undefined;",
     ],
     ["keep interest for nobody", "if (names.length > 0) this.#deps.router.uninterest(names);", ""],

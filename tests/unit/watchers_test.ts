@@ -122,7 +122,7 @@ Deno.test("interest in users that come and go is given back exactly when nobody 
     for (const { who, whom, what } of steps) {
       const watcher = alive[who]!;
       if (what === "register") watchers.register([watcher], [target(`u${whom}`)], () => {});
-      else if (what === "revoke") watchers.revoke(watcher, name(`u${whom}`), null);
+      else if (what === "revoke") watchers.revoke(watcher, name(`u${whom}`), null, "own");
       else if (what === "answer") router.release();
       else if (what === "wait") time.runFor(700);
       else {
