@@ -20,10 +20,10 @@ interface Asking {
   /** Whose accounts were asked for, where it is not the first time; else null. */
   ids: ReadonlyMap<AccountName, AccountId> | null;
   /**
-   * Users whose answers a revocation has made void meanwhile, and whose it was: that of the watchers'
-   * own user counts for good, behind that of the other one a right may have been granted again.
+   * Users whose answers a revocation has made void meanwhile: for good where the watchers' own user
+   * wants it ("own"); else with what it shows, for the right may have been granted again behind it.
    */
-  revoked: Map<AccountName, "own" | "theirs"> | null;
+  revoked: Map<AccountName, "own" | number | null> | null;
 }
 
 type Deps = Pick<EdgeDeps, "router" | "clock" | "timers" | "counters">;
@@ -118,6 +118,7 @@ export class Watchers {
       return this.#forgetIfIdle(user);
     }
     if (presence !== null && revoked !== undefined) {
+      if (revoked !== null) { for (const w of watchers) this.#refuse(w, user, revoked, false); }
       const targets = asking.targets.filter(({ name }) => name === answer.watched);
       this.register(watchers.filter(({ alive }) => alive), targets, () => {}, ids !== null);
     } else if (presence !== null) {
@@ -127,9 +128,7 @@ export class Watchers {
     } else {
       const { lastSeen } = answer;
       const ended = ids?.get(user.name) === user.id;
-      for (const watcher of watchers) {
-        if (watcher.alive) this.#refuse(watcher, user, lastSeen, ended);
-      }
+      for (const watcher of watchers) this.#refuse(watcher, user, lastSeen, ended);
       if (lastSeen === null) this.#refuseFor(watchers, user);
     }
     this.#forgetIfIdle(user);
@@ -144,6 +143,7 @@ export class Watchers {
 
   /** `ended`: one who watches already has lost the right, while its shard knew nobody. */
   #refuse(watcher: Watcher, user: Watched, lastSeen: number | null, ended: boolean): void {
+    if (!watcher.alive) return;
     if (user.has(watcher)) {
       if (ended) this.revoke(watcher, user.name, lastSeen, "theirs");
     } else if (lastSeen !== null) {
@@ -173,8 +173,8 @@ export class Watchers {
     for (const name of [...known, ...watcher.refused?.keys() ?? []]) {
       if (!wanted.has(name)) this.revoke(watcher, name, null, "own");
     }
-    for (const { name, id } of seen) if (wanted.get(name) === id) wanted.delete(name);
-    // Those that were refused too: that they may be seen by now was lost with the former owner.
+    for (const { name, id } of watcher.watched) if (wanted.get(name) === id) wanted.delete(name);
+    // Others too: that they may be seen by now was lost with the former owner.
     this.register([watcher], [...wanted].map(([name, id]) => ({ name, id })), () => {});
   }
 
@@ -307,7 +307,7 @@ export class Watchers {
     // All watchers of a registration are one user's: what one has lost, all have.
     for (const asking of this.#askingOf(watcher)) {
       const revoked = asking.revoked ??= new Map();
-      if (revoked.get(name) !== "own") revoked.set(name, by);
+      if (revoked.get(name) !== "own") revoked.set(name, by === "own" ? by : lastSeen);
     }
     watcher.refused?.delete(name);
     const user = this.#users.get(name);

@@ -76,7 +76,6 @@ export class Abroad {
     for (const cell of this.#cells.peers) {
       this.#tell({ kind: "cell_announced", cell, lo: 0, hi: POINT_SPACE });
     }
-    this.#askRefused(0, POINT_SPACE);
   }
 
   /** That sessions here may see users with points in `[lo, hi)` again was said and lost, perhaps. */

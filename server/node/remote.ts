@@ -22,6 +22,7 @@ import { Parked, waits } from "./parked.ts";
 import { peerKey } from "./peers.ts";
 import { REPEATABLE, WRITES } from "../../shard/handlers/handlers.ts";
 import type { RemoteHost } from "./remote_host.ts";
+import { SentGrants } from "./sent_grants.ts";
 import { type Served, ServedRequests } from "./served_requests.ts";
 import { Withheld } from "./withheld.ts";
 
@@ -52,6 +53,7 @@ export class Remote implements Elsewhere {
   /** Requests and registrations of other nodes that shards of this one have not replied to. */
   readonly #served = new ServedRequests();
   readonly #parked = new Parked();
+  readonly #grants = new SentGrants(() => this.#parts().ports.clock.monoMs());
   /** How often owners have not served what they were asked. */
   readonly #tries = new Map<AskedId, number>();
   #retry: { readonly atMs: number; readonly cancel: Cancel } | null = null;
@@ -84,7 +86,8 @@ export class Remote implements Elsewhere {
         return;
       case "packet":
         // All others are sent again by who has sent them.
-        if (!this.#post(row, carriedFrame(input)) && waits(input.packet)) this.#park(input);
+        if (this.#post(row, carriedFrame(input))) this.#grants.sent(peerKey(row.owner!), input);
+        else if (waits(input.packet)) this.#park(input);
     }
   }
 
@@ -243,10 +246,7 @@ export class Remote implements Elsewhere {
     this.#retry = { atMs, cancel };
   }
 
-  /**
-   * The link with a peer is broken: what it was asked may be done, or not. `gone`: its process has
-   * ended.
-   */
+  /** The link with a peer is broken: what it was asked may be done. `gone`: its process has ended. */
   unlinked(peer: NodeId, gone: boolean): void {
     const { callers, ports: { clock, timers } } = this.#parts();
     const result = fail("unavailable", UNKNOWN, RETRY_MS);
@@ -261,6 +261,7 @@ export class Remote implements Elsewhere {
       if (waitMs === 0) callers.reply(asked, result);
       else timers.after(waitMs, () => callers.reply(asked, result));
     }
+    for (const input of this.#grants.lost(peer)) this.#park(input);
     this.#served.unlinked(peer);
   }
 
@@ -309,11 +310,10 @@ export class Remote implements Elsewhere {
         return true;
       case "edge": {
         const row = map.table.shards.find(({ id }) => id === frame.shard);
-        // What a former owner says is late. An owner may claim its shard again, and keep its memory.
-        const isOwner = row?.owner != null && peerKey(row.owner) === from.key;
-        if (row !== undefined && frame.epoch < row.epoch && !isOwner) return true;
-        traces.events(frame.packet, "pushed", from.id);
-        options.deliver(fromAfar(frame.packet, row));
+        const packet = fromAfar(from, frame, row);
+        if (packet === null) return true;
+        traces.events(packet, "pushed", from.id);
+        options.deliver(packet);
         return true;
       }
       case "announced": {

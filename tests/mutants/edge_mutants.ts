@@ -151,13 +151,72 @@ export const EDGE: readonly Mutant[] = [
     "tests/unit/edge_announce_test.ts",
     [
       "ask again for whom its user has given up",
-      "if (revoked === null) return this.#forgetIfIdle(user);",
+      'if (revoked === "own") return this.#forgetIfIdle(user);',
       "",
     ],
     [
       "take an answer about whom its user has given up meanwhile",
       "const known = [...seen, ...asked].map(({ name }) => name);",
       "const known = seen.map(({ name }) => name);",
+    ],
+  ),
+  ...inTested(
+    "server/edge/watchers.ts",
+    "tests/unit/edge_regrant_test.ts",
+    [
+      "take no grant that came before the withdrawal",
+      'if (revoked === "own") return this.#forgetIfIdle(user);',
+      "if (revoked !== undefined) return this.#forgetIfIdle(user);",
+    ],
+    [
+      "have a refusal make void what is asked after it",
+      'if (ended) this.revoke(watcher, user.name, lastSeen, "theirs");',
+      'if (ended) this.revoke(watcher, user.name, lastSeen, "own");',
+    ],
+  ),
+  ...inTested(
+    "server/edge/packets.ts",
+    "tests/unit/edge_regrant_test.ts",
+    [
+      "have a session that has not started forget whom it was refused",
+      'if (by === "own") session.unwatchLater(watched);',
+      "if (lastSeen === null) session.unwatchLater(watched);",
+    ],
+  ),
+  ...inTested(
+    "server/edge/announcer.ts",
+    "tests/unit/edge_regrant_test.ts",
+    [
+      "ask again for whom another cell may have granted once for each of its links",
+      "if (this.#refused.length > 1) return;",
+      "",
+    ],
+  ),
+  ...inTested(
+    "server/edge/registrations.ts",
+    "tests/unit/edge_regrant_test.ts",
+    [
+      "ask again for everybody where only the refused are meant",
+      "return registered(isAsked, sessions, false);",
+      "return registered(isAsked, sessions, true);",
+    ],
+  ),
+  ...inTested(
+    "server/node/remote.ts",
+    "tests/scenario/cell_regrant_test.ts",
+    [
+      "lose grants that were on their way over a link that breaks",
+      "    for (const input of this.#grants.lost(peer)) this.#park(input);\n",
+      "",
+    ],
+  ),
+  ...inTested(
+    "server/node/from_afar.ts",
+    "tests/scenario/cell_regrant_test.ts",
+    [
+      "take a withdrawal of another node's shard for one of the watcher",
+      "const isTheirs = has(pointOf(packet.watched)) && !has(pointOf(packet.watcher));",
+      "const isTheirs = has(pointOf(packet.watched)) && has(pointOf(packet.watcher));",
     ],
   ),
 ];

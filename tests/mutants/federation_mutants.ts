@@ -5,10 +5,39 @@ const MEMBERS = "tests/scenario/cells_members_test.ts";
 const NAMES = "tests/scenario/cells_names_test.ts";
 const LINKS = "tests/scenario/cells_test.ts";
 const NODES = "tests/scenario/cells_nodes_test.ts";
+const REGRANTS = "tests/scenario/cells_regrant_test.ts";
 const PRESENCE = "tests/scenario/cells_presence_test.ts";
 
 /** See the head of this file. */
 export const FEDERATION: readonly Mutant[] = [
+  ...inTested(
+    "shard/step/proxies.ts",
+    REGRANTS,
+    [
+      "take a withdrawal of another cell for its last word",
+      "this.#refused(p, watcher, lastSeen, true);",
+      "this.#refused(p, watcher, lastSeen, false);",
+    ],
+    [
+      "take a refusal for the last word though a watcher has asked since",
+      "this.#refused(p, watcher, lastSeen, askedSince);",
+      "this.#refused(p, watcher, lastSeen, false);",
+    ],
+    [
+      "leave edges that have forgotten whom they may see again",
+      "if (revoked && presence !== null) this.#askByWatcher(p, watcher, of.id);",
+      "",
+    ],
+  ),
+  ...inTested(
+    "server/node/abroad.ts",
+    REGRANTS,
+    [
+      "lose what another cell has granted while it was away",
+      "return this.#askRefused(lo, hi);",
+      "return;",
+    ],
+  ),
   ...inTested(
     "shard/federation/members.ts",
     MEMBERS,

@@ -173,7 +173,7 @@ export const TAKEOVER: readonly Mutant[] = [
     "server/edge/packets.ts",
     [
       "forget to announce to a new owner",
-      "        this.#announcer.announce(packet.lo, packet.hi, packet.epoch, packet.lossy === true);\n",
+      "        else this.#announcer.announce(packet.lo, packet.hi, packet.epoch, packet.lossy === true);\n",
       "",
     ],
   ),
@@ -181,8 +181,8 @@ export const TAKEOVER: readonly Mutant[] = [
     "server/edge/announcer.ts",
     [
       "announce sessions, but no interests",
-      "    for (const asked of watchers.registrations(lo, hi, this.#sessions.all())) {",
-      "    for (const asked of watchers.registrations(lo, lo, this.#sessions.all())) {",
+      "    for (const asked of registrations(lo, hi, this.#sessions.all())) {",
+      "    for (const asked of registrations(lo, lo, this.#sessions.all())) {",
     ],
   ),
   ...inFile(

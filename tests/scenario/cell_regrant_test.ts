@@ -63,3 +63,18 @@ Deno.test("11: who was refused and accepted again sees the user, though the refu
   story.cluster.time.runFor(3000);
   equal(story.sees(bob, "alice"), true);
 });
+
+Deno.test("11: who is unblocked while a link breaks sees the user, also at a third node", () => {
+  const late = new Late();
+  const { story } = late;
+  const { cluster } = story;
+  late.ask("roster.block", { contact: BOB, blocked: true });
+  cluster.time.runFor(5000);
+  const bobs = cluster.nodes.find((n) => n.running.node.owns(BOB))!;
+  cluster.cell!.cutOneWay(late.alices as never, bobs.id, true);
+  late.ask("roster.block", { contact: BOB, blocked: false });
+  cluster.time.runFor(5000);
+  cluster.cell!.cutOneWay(late.alices as never, bobs.id, false);
+  cluster.time.runFor(10000);
+  equal(story.sees(story.bob, "alice"), true);
+});

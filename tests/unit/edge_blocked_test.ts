@@ -118,7 +118,14 @@ Deno.test("a session that is blocked before it has asked, or while it asks, gets
   asked.deliver({ kind: "revoke", ...{ watched: bob.name, watcher: name("alice"), lastSeen: 9 } });
   asked.router.release();
   asked.time.runFor(100);
-  assert.deepEqual(sink.events().filter((e) => e["user"] === "bob"), [offline("bob", 9)]);
+  const shown = () => sink.events().filter((e) => e["user"] === "bob");
+  assert.deepEqual(shown(), [offline("bob", 9)]);
+  // The shard that is asked again says the same.
+  asked.router.denied.add("alice>bob");
+  asked.router.frozen.set("alice>bob", 9);
+  asked.router.release();
+  asked.time.runFor(100);
+  assert.deepEqual(shown(), [offline("bob", 9)]);
   const attaching = watching();
   attaching.router.held.add("session.attach");
   const opening = attaching.open();

@@ -1,0 +1,86 @@
+/** What an edge does where a withdrawal comes after the grant that followed it. */
+import assert from "node:assert/strict";
+import { ASK_REFUSED_MS } from "../../server/edge/announcer.ts";
+import { idOf, name, on, type Rig, rig } from "./edge_fixture.ts";
+import { POINT_SPACE } from "../../shard/name/ids.ts";
+
+const ABOUT = { watched: name("bob"), watcher: name("alice") };
+const TARGET = { name: name("bob"), id: idOf("bob") };
+
+function withBob(): Rig {
+  const r = rig();
+  r.router.contacts.set("alice", ["bob"]);
+  r.router.online.set("bob", on("away"));
+  return r;
+}
+
+/** Bob's shard withdraws the right, late. */
+function revoke(r: Rig, lastSeen: number | null): void {
+  r.deliver({ kind: "revoke", ...ABOUT, lastSeen, theirs: true });
+}
+
+for (const lastSeen of [null, 7000]) {
+  Deno.test(`a grant that came before the withdrawal (${lastSeen}) is asked for again, once`, () => {
+    const r = withBob();
+    const { session, sink } = r.start();
+    r.time.runFor(1000);
+    r.router.held.add("interest");
+    r.deliver({ kind: "watch", sessions: [session.id], target: TARGET });
+    revoke(r, lastSeen);
+    const before = r.router.interests.length;
+    r.router.release();
+    assert.equal(r.router.interests.length, before + 1);
+    r.router.release();
+    r.time.runFor(1000);
+    assert.equal(r.router.interests.length, before + 1);
+    assert.equal(sink.of("presence").at(-1)?.["show"], "away");
+  });
+}
+
+Deno.test("the shard of another user does not keep a session that has not started from asking", () => {
+  const r = withBob();
+  const { results, sink } = r.open();
+  revoke(r, null);
+  const [opened] = results;
+  assert.ok(opened?.ok);
+  opened.value.session.start();
+  r.time.runFor(1000);
+  assert.equal(sink.of("presence").at(-1)?.["show"], "away");
+});
+
+Deno.test("a refusal makes nothing void that its user's shard says later", () => {
+  const r = withBob();
+  const { session, sink } = r.start();
+  r.time.runFor(1000);
+  r.router.held.add("interest");
+  r.router.denied.add("alice>bob");
+  r.deliver({ kind: "ask_again", ...ABOUT, watchedId: TARGET.id });
+  r.router.release("interest");
+  // It was refused; meanwhile the right is given again.
+  r.deliver({ kind: "ask_again", ...ABOUT, watchedId: TARGET.id });
+  r.deliver({ kind: "watch", sessions: [session.id], target: TARGET });
+  r.router.denied.clear();
+  r.router.release();
+  r.router.release();
+  r.time.runFor(1000);
+  assert.equal(sink.of("presence").at(-1)?.["show"], "away");
+});
+
+Deno.test("who was refused is asked for again where another cell may have granted it", () => {
+  const r = withBob();
+  r.router.denied.add("alice>bob");
+  const { sink } = r.start();
+  r.time.runFor(1000);
+  const before = r.router.interests.length;
+  r.router.denied.clear();
+  const about = { lo: 0, hi: POINT_SPACE, epoch: 0, refused: true } as const;
+  // Each of its links says so.
+  for (let i = 0; i < 3; i++) r.deliver({ kind: "announce", ...about });
+  r.time.runFor(ASK_REFUSED_MS);
+  assert.equal(r.router.interests.length, before + 1);
+  r.time.runFor(1000);
+  assert.equal(sink.of("presence").at(-1)?.["show"], "away");
+  r.deliver({ kind: "announce", ...about });
+  r.time.runFor(2 * ASK_REFUSED_MS);
+  assert.equal(r.router.interests.length, before + 1, "who is seen is not asked for");
+});
