@@ -169,6 +169,11 @@ export const EDGE: readonly Mutant[] = [
       "if (revoked !== undefined) return this.#forgetIfIdle(user);",
     ],
     [
+      "do not ask a new owner for those who have blocked the user",
+      "for (const { name, id } of watcher.watched) if (wanted.get(name) === id) wanted.delete(name);",
+      "for (const { name, id } of seen) if (wanted.get(name) === id) wanted.delete(name);",
+    ],
+    [
       "have a refusal make void what is asked after it",
       'if (ended) this.revoke(watcher, user.name, lastSeen, "theirs");',
       'if (ended) this.revoke(watcher, user.name, lastSeen, "own");',
@@ -181,15 +186,6 @@ export const EDGE: readonly Mutant[] = [
       "have a session that has not started forget whom it was refused",
       'if (by === "own") session.unwatchLater(watched);',
       "if (lastSeen === null) session.unwatchLater(watched);",
-    ],
-  ),
-  ...inTested(
-    "server/edge/announcer.ts",
-    "tests/unit/edge_regrant_test.ts",
-    [
-      "ask again for whom another cell may have granted once for each of its links",
-      "if (this.#refused.length > 1) return;",
-      "",
     ],
   ),
   ...inTested(

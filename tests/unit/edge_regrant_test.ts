@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ASK_REFUSED_MS } from "../../server/edge/announcer.ts";
 import { idOf, name, on, type Rig, rig } from "./edge_fixture.ts";
-import { POINT_SPACE } from "../../shard/name/ids.ts";
+import { POINT_SPACE, pointOf } from "../../shard/name/ids.ts";
 
 const ABOUT = { watched: name("bob"), watcher: name("alice") };
 const TARGET = { name: name("bob"), id: idOf("bob") };
@@ -83,4 +83,18 @@ Deno.test("who was refused is asked for again where another cell may have grante
   r.deliver({ kind: "announce", ...about });
   r.time.runFor(2 * ASK_REFUSED_MS);
   assert.equal(r.router.interests.length, before + 1, "who is seen is not asked for");
+});
+
+Deno.test("a new owner of a user's shard is asked for those who have blocked the user, too", () => {
+  const r = withBob();
+  const { sink } = r.start();
+  r.time.runFor(1000);
+  r.deliver({ kind: "revoke", ...ABOUT, lastSeen: 7000 });
+  r.time.runFor(1000);
+  assert.equal(sink.of("presence").at(-1)?.["show"], "offline");
+  // That Bob has unblocked her was lost with the former owner.
+  const lo = pointOf(name("alice"));
+  r.deliver({ kind: "announce", lo, hi: lo + 1, epoch: 2 });
+  r.time.runFor(1000);
+  assert.equal(sink.of("presence").at(-1)?.["show"], "away");
 });
