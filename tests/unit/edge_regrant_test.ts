@@ -48,22 +48,27 @@ Deno.test("the shard of another user does not keep a session that has not starte
   assert.equal(sink.of("presence").at(-1)?.["show"], "away");
 });
 
-Deno.test("a refusal makes nothing void that its user's shard says later", () => {
+Deno.test("a refusal does not make void for good what was asked after it", () => {
   const r = withBob();
   const { session, sink } = r.start();
   r.time.runFor(1000);
-  r.router.held.add("interest");
-  r.router.denied.add("alice>bob");
+  const replies: ((denied: boolean) => void)[] = [];
+  const interest = r.router.interest.bind(r.router);
+  r.router.interest = (...asked) =>
+    replies.push((denied) => {
+      if (denied) r.router.denied.add("alice>bob");
+      interest(...asked);
+      r.router.denied.clear();
+    });
   r.deliver({ kind: "ask_again", ...ABOUT, watchedId: TARGET.id });
-  r.router.release("interest");
-  // It was refused; meanwhile the right is given again.
-  r.deliver({ kind: "ask_again", ...ABOUT, watchedId: TARGET.id });
+  // The right is given again while the refusal is on its way.
   r.deliver({ kind: "watch", sessions: [session.id], target: TARGET });
-  r.router.denied.clear();
-  r.router.release();
-  r.router.release();
-  r.time.runFor(1000);
-  assert.equal(sink.of("presence").at(-1)?.["show"], "away");
+  for (const denied of [true, false, false]) {
+    replies.shift()!(denied);
+    r.time.runFor(100);
+  }
+  assert.deepEqual(replies, []);
+  assert.deepEqual(sink.of("presence").map(({ show }) => show), ["away", "offline", "away"]);
 });
 
 Deno.test("who was refused is asked for again where another cell may have granted it", () => {
