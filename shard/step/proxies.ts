@@ -241,11 +241,12 @@ export class Proxies {
       this.#again.add(watched);
     }
     of.askedSince = of.asked !== null;
-    if (!of.may) {
+    // Who may see it may be known before what is seen: that is in doubt then, or a bug came between.
+    if (!of.may || proxied.epoch === 0) {
       if (!of.waiting.includes(node)) of.waiting = [...of.waiting, node];
       const { decided, frozen } = of;
       if (of.asked === null) this.#ask(p, [watcher]);
-      if (decided || !this.#cells.isLinked(proxied.home)) {
+      if (!of.may && (decided || !this.#cells.isLinked(proxied.home))) {
         return { watcher, watched, presence: null, lastSeen: frozen };
       }
       return { watcher, watched, presence: { watchedId, ...UNDECIDED }, lastSeen: null };

@@ -109,8 +109,8 @@ const PRESENCE: readonly Mutant[] = [
     "shard/step/proxies.ts",
     [
       "show a user of another cell before its home has replied",
-      "    if (!of.may) {",
-      "    if (!of.may && proxied.version === 0) {",
+      "if (!of.may || proxied.epoch === 0) {",
+      "if (proxied.epoch === 0) {",
     ],
     [
       "do not ask a home again after a cut",

@@ -12,6 +12,15 @@ const PRESENCE = "tests/scenario/cells_presence_test.ts";
 export const FEDERATION: readonly Mutant[] = [
   ...inTested(
     "shard/step/proxies.ts",
+    "tests/scenario/cells_bugs_test.ts",
+    [
+      "show a user of another cell of whom nothing is known yet",
+      "if (!of.may || proxied.epoch === 0) {",
+      "if (!of.may) {",
+    ],
+  ),
+  ...inTested(
+    "shard/step/proxies.ts",
     REGRANTS,
     [
       "take a withdrawal of another cell for its last word",
@@ -174,8 +183,8 @@ export const FEDERATION: readonly Mutant[] = [
     NODES,
     [
       "show users of other cells offline while their homes are asked",
-      "if (decided || !this.#cells.isLinked(proxied.home)) {",
-      "if (decided || watcher.length > 0) {",
+      "if (!of.may && (decided || !this.#cells.isLinked(proxied.home))) {",
+      "if (!of.may && (decided || watcher.length > 0)) {",
     ],
   ),
   ...inTested(

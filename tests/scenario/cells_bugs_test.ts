@@ -4,6 +4,7 @@ import { ALICE, BOB, Watching } from "./cells_watching.ts";
 import type { Effect } from "../../shard/effects.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import { failing } from "./failing.ts";
+import { isUndecided } from "../../shard/presence/returning.ts";
 import { ShardTurn } from "../../shard/step/shard_turn.ts";
 
 /** The first packet of a kind that stands for a user of another cell does not leave. */
@@ -28,6 +29,18 @@ Deno.test("12: a bug as an edge is to learn that a watcher has lost its right: i
 Deno.test("12: a bug as edges are to learn that a home has replied: they learn it", () => {
   const w = new Watching();
   withoutFirst("ask_again", () => void w.watch());
+  assert.equal(w.ask().presence?.devices[0]?.presence.show, "online");
+});
+
+Deno.test("12: a bug before the presence is known that a home has replied: nobody is shown offline", () => {
+  const w = new Watching();
+  const proxied = () => w.a.node.shardOf(BOB).presence.get(BOB)?.proxied;
+  withoutFirst("ask_again", () => {
+    w.ask();
+    w.f.until("a reply", () => proxied()?.watchers.get(ALICE)?.may === true);
+  });
+  assert.ok(isUndecided(w.ask().presence!));
+  w.f.settle(1000);
   assert.equal(w.ask().presence?.devices[0]?.presence.show, "online");
 });
 
