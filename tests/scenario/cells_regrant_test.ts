@@ -120,20 +120,3 @@ Deno.test("12: who is unblocked while the cells are apart sees the user once the
   wan.isolate(name!, false);
   pair.until("her presence", () => pair.shown !== "offline", 10_000);
 });
-
-Deno.test("12: a grant that was lost within a cell, by way of another node, is asked for", () => {
-  const pair = new Delayed();
-  const { cluster } = pair;
-  pair.block(true);
-  cluster.time.runFor(10_000);
-  equal(pair.shown, "offline");
-  const bobs = pair.owner("bob", BOB);
-  const other = pair.other(bobs);
-  const { cell } = cluster.groupOf("bob");
-  cluster.wan!.pick = (_cell, _point, nodes) => nodes.find((n) => n.node === other.id) ?? nodes[0]!;
-  cell!.cutOneWay(other.id, bobs.id, true);
-  pair.block(false);
-  cluster.time.runFor(BROKEN_MS);
-  cell!.cutOneWay(other.id, bobs.id, false);
-  pair.until("her presence", () => pair.shown !== "offline", 10_000);
-});
