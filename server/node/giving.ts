@@ -1,8 +1,10 @@
 /**
  * Shards that this node gives to other nodes. The new owner rehearses the takeover, while the shard
- * still serves here. Then what comes for the shard is held until nothing of it is under way; its new
- * owner gets it, and what was held follows. One shard is held at a time, while new owners of others
- * read their logs. Moves that were asked for come before those that the placement wants.
+ * still serves here. Where that takes longer than usual, the new owner or the store is busy, and users
+ * would wait as long: it rehearses once more a little later. Then what comes for the shard is held
+ * until nothing of it is under way; its new owner gets it, and what was held follows. One shard is held
+ * at a time, while new owners of others read their logs. Moves that were asked for come before those
+ * that the placement wants.
  */
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { NodeId, NodeRef } from "../../shard/name/ids.ts";
@@ -25,6 +27,13 @@ const WANTED_MAX = 1024;
 const PAUSE_MS = 2000;
 /** When a move that was given up may be asked for again (ms). */
 const AGAIN_MS = 250;
+/** A rehearsal that takes no longer is quick, whatever others took (ms). */
+const QUICK_MS = 40;
+/** Of how many rehearsals the usual time is about the mean. */
+const USUAL_OF = 8;
+/** How long a move is put off after a slow rehearsal (ms), and how many rehearsals it may have. */
+const SLOW_WAIT_MS = 200;
+const REHEARSALS_MAX = 4;
 
 /** How a shard was moved. */
 export interface Moved {
@@ -84,6 +93,8 @@ export class Giving {
   #placed: ReadonlyMap<number, NodeRef> = new Map();
   /** Until then nothing is given away by itself. */
   #restsUntilMs = 0;
+  /** How long a rehearsal takes usually (ms). */
+  #usualMs = 0;
   /** Shards that were given away and are still to be claimed. */
   readonly #given = new Map<number, Given>();
 
@@ -183,17 +194,31 @@ export class Giving {
   #begin(shard: Shard, { to, done }: Move): void {
     const now: Leaving = { shard, to, done, rehearsed: false, heldFromMs: null };
     this.#now = now;
-    this.#host.rehearse(shard, to, () => {
+    this.#rehearse(now, 1);
+  }
+
+  #rehearse(now: Leaving, tries: number): void {
+    const { timers } = this.#parts().ports;
+    const sinceMs = this.#nowMs;
+    this.#host.rehearse(now.shard, now.to, () => {
       if (this.#now !== now) return;
-      now.rehearsed = true;
-      // What is open, and a checkpoint that is being written, are waited for while it still serves.
-      shard.leaving = true;
-      this.#host.hurry();
-      this.#parts().ports.timers.after(REST_MAX_MS, () => {
-        if (this.#now === now) this.#giveUp("it did not quiesce");
-      });
-      this.turnEnded();
+      const tookMs = this.#nowMs - sinceMs;
+      const slow = tookMs > Math.max(QUICK_MS, 2 * this.#usualMs);
+      this.#usualMs += (tookMs - this.#usualMs) / USUAL_OF;
+      if (!slow || tries === REHEARSALS_MAX) return this.#rehearsed(now);
+      timers.after(SLOW_WAIT_MS, () => this.#now === now && this.#rehearse(now, tries + 1));
     });
+  }
+
+  #rehearsed(now: Leaving): void {
+    now.rehearsed = true;
+    // What is open, and a checkpoint that is being written, are waited for while it still serves.
+    now.shard.leaving = true;
+    this.#host.hurry();
+    this.#parts().ports.timers.after(REST_MAX_MS, () => {
+      if (this.#now === now) this.#giveUp("it did not quiesce");
+    });
+    this.turnEnded();
   }
 
   #giveUp(why: string): void {

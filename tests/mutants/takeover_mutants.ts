@@ -161,6 +161,20 @@ export const TAKEOVER: readonly Mutant[] = [
     ],
   ),
   ...inTested(
+    "server/node/giving.ts",
+    "tests/unit/giving_test.ts",
+    [
+      "give a shard away while its new owner or the store is busy",
+      "if (!slow || tries === REHEARSALS_MAX) return",
+      "if (slow || !slow || tries === REHEARSALS_MAX) return",
+    ],
+    [
+      "take rehearsals that are always slow for unusual",
+      "Math.max(QUICK_MS, 2 * this.#usualMs)",
+      "Math.max(QUICK_MS, 0 * this.#usualMs)",
+    ],
+  ),
+  ...inTested(
     "shard/presence/settling.ts",
     "tests/unit/settling_test.ts",
     [
