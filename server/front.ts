@@ -363,14 +363,16 @@ class NodeFront implements Front {
     this.#notice?.stop();
     this.#open.setBusy(true);
     const { ports: { timers }, node } = this.#open;
-    const leaving = node.nodes.some(({ state }) => state === "linked");
+    // Another node may begin while clients are sent away, and be where they return to.
+    let left = false;
+    const leaving = () => left ||= node.nodes.some(({ state }) => state === "linked");
     const spreadMs = Math.min(this.#edge.gauges().sessions / sendAwayPerSecond * 1000, drainMs / 2);
     const sentAway = new Promise<void>((done) => {
       this.#edge.drain({ spreadMs, retryAfterMs: COME_BACK_MS, leaving }, done);
     });
     await within(timers, drainMs, sentAway);
     // Sessions of nodes that have stopped before this one, which is the last.
-    if (!leaving) node.cell?.lost.endAll();
+    if (!leaving()) node.cell?.lost.endAll();
     this.#keeper.stop();
     this.#live.stop();
     await within(timers, drainMs, this.#ws.close(COME_BACK_MS));

@@ -20,10 +20,10 @@ export interface SendAwayPlan {
 /** How the node stops. */
 export interface DrainPlan extends SendAwayPlan {
   /**
-   * Other nodes of the cell go on: the sessions are left to them, where each counts for the grace of
-   * a node that is gone. Otherwise they end.
+   * Whether other nodes of the cell go on, once all clients have been sent away: the sessions are left
+   * to them, where each counts for the grace of a node that is gone. Otherwise they end.
    */
-  readonly leaving?: boolean;
+  readonly leaving?: () => boolean;
 }
 
 /** The drain of one edge, which does nothing before it is called. */
@@ -95,9 +95,10 @@ export class Drain {
   start(plan: DrainPlan, done: () => void): void {
     this.sendAway(plan, () => {
       const { detaches } = this.#sessions;
+      const leaving = plan.leaving?.() === true;
       for (const session of [...this.#sessions.all()]) {
         // Where a shard asks this node for its sessions once more, they are still to be found.
-        if (plan.leaving === true) detaches.add(session.user, session.id, true);
+        if (leaving) detaches.add(session.user, session.id, true);
         else session.finish("shutdown", true);
       }
       this.#afterDetaches(done);

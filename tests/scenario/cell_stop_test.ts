@@ -95,3 +95,37 @@ Deno.test("11: when the last node stops, sessions end, and when their users were
   const { lastSeen } = seen()!;
   ok(lastSeen! >= beforeMs && lastSeen! <= afterMs, `${lastSeen} in ${beforeMs} … ${afterMs}`);
 });
+
+Deno.test("11: nobody sees a user go whose node died before the last one stopped, and who is back in time", () => {
+  const story = new CellStory();
+  const { alice, bob, cluster, homes } = story;
+  online(story);
+  cluster.time.runFor(6000);
+  const [edge, other, last] = cluster.nodes as [SimNode, SimNode, SimNode];
+  story.await("a stop", stop(story, other), 10_000);
+  alice.wanted = false;
+  edge.kill();
+  cluster.network.died(edge, 1);
+  story.await("the claims", () => story.shares.join() === "0,0,6", 5000);
+  let shownOffline = false;
+  const run = (what: string, reached: () => boolean) =>
+    story.await(what, () => {
+      // A client that has just connected knows nothing of her yet.
+      shownOffline ||= bob.seen.get("alice")?.show === "offline";
+      return reached();
+    }, 20_000);
+  const { lines } = last.running;
+  run("the last stop", stop(story, last));
+  ok(lines.some(({ event }) => event === "lost node's sessions ended"), "her session ends");
+  last.start();
+  run("the start", () => last.serving && bob.online);
+  cluster.time.runFor(2000);
+  homes.set(alice, last);
+  alice.wanted = true;
+  alice.reconnect();
+  run("her return", () => alice.online);
+  // Shards wait for the sessions of her former node, which is not known to be gone, before they say.
+  run("what bob sees", () => story.sees(bob, "alice"));
+  last.checkLog();
+  equal(shownOffline, false);
+});

@@ -176,6 +176,7 @@ export class SimNode implements Server {
     cell?.fresh.watch(node);
     const { edge, counters } = makeEdge(parts, config.edge);
     deliver = (packet) => edge.deliver(packet);
+    visible.hasSessions = () => edge.gauges().sessions > 0;
     const session = (id: SessionId) => edge.session(id);
     const calls = node.cell?.calls ?? null;
     const reach = new SessionReach({ node: this.id, session, calls });
@@ -288,11 +289,12 @@ export class SimNode implements Server {
     const running = this.running;
     running.stopping = true;
     this.#host.note(this.who, "stops");
-    const { cell, nodes } = running.node;
-    const leaving = nodes.some(({ state }) => state === "linked");
+    const { node } = running;
+    let left = false;
+    const leaving = () => left ||= node.nodes.some(({ state }) => state === "linked");
     running.edge.drain({ spreadMs: 100, retryAfterMs: 500, leaving }, () => {
-      if (!leaving) cell?.lost.endAll();
-      running.node.stop(() => {
+      if (!leaving()) node.cell?.lost.endAll();
+      node.stop(() => {
         running.ports.store.close(() => {
           if (this.#running !== running) return;
           this.#end(running);

@@ -88,6 +88,8 @@ export class VisibleSessions {
   readonly pending = new Set<AccountName>();
   /** The body of the last signal to each session. */
   readonly signals = new Map<SessionId, string>();
+  /** Whether the edge has a session that could be shown something. */
+  hasSessions: () => boolean = () => true;
   /** By user and session; only what is certain. */
   readonly #users = new Map<AccountName, Map<SessionId, DeviceId>>();
   /** The newest presence of each user that was shown. */
@@ -242,7 +244,9 @@ export class VisibleSessions {
     this.pending.delete(user);
     // What is late was so when it was said.
     const old = this.#cell.isOld(user, { epoch, version });
-    if (devices.length === 0 && !old) this.#cell.returns.offline(user, this.#nowMs());
+    // The last node that stops ends the sessions of all once its clients have gone: nobody sees that.
+    const seen = !old && this.hasSessions();
+    if (devices.length === 0 && seen) this.#cell.returns.offline(user, this.#nowMs());
     const newest = this.#newest.get(user);
     // An answer that waited for a commit may be older than what was shown meanwhile.
     if (newest !== undefined && isOlder({ epoch, version }, newest)) return;

@@ -156,11 +156,26 @@ Deno.test("11: a client that is sent away may return within the grace, and count
   assert.deepEqual(ends(r), { lost: 1 });
 });
 
+Deno.test("11: a node that stops leaves its sessions to one that begins while its clients are sent away", () => {
+  const r = rig();
+  r.start();
+  r.start({ user: name("bob") });
+  let linked = false;
+  let done = false;
+  const plan = { spreadMs: 100, retryAfterMs: 1000, leaving: () => linked };
+  r.edge.drain(plan, () => done = true);
+  linked = true;
+  r.time.runFor(200);
+  const detached = r.router.asked.filter(({ op }) => op === "session.detach");
+  const left = detached.map(({ input }) => (input as { readonly leaving?: true }).leaving);
+  assert.deepEqual([done, left, ends(r)], [true, [true, true], {}]);
+});
+
 Deno.test("11: a node that stops leaves its sessions to others: it detaches none, and announces all", () => {
   const r = rig();
   r.start();
   let done = false;
-  r.edge.drain({ spreadMs: 0, retryAfterMs: 1000, leaving: true }, () => done = true);
+  r.edge.drain({ spreadMs: 0, retryAfterMs: 1000, leaving: () => true }, () => done = true);
   r.time.runFor(100);
   const { input } = r.router.asked.find(({ op }) => op === "session.detach")!;
   assert.equal((input as { readonly leaving?: true }).leaving, true);
