@@ -1,8 +1,10 @@
 /** What goes wrong between the nodes of a cell, and between them and the store that they share. */
 import type { CELL_FAULTS } from "./config.ts";
+import type { Claim } from "../../server/node/ports.ts";
 import type { Cluster } from "./cluster.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 import type { Prng } from "./prng.ts";
+import type { Shard } from "../../shard/step/shard.ts";
 import type { SimCell } from "./sim_cell.ts";
 import type { SimNode } from "./sim_node.ts";
 
@@ -143,7 +145,7 @@ function crashAll(
   }
 }
 
-/** A node is killed, and all others claim its shards at once: one of them gets each. */
+/** A node is killed, and all others that may claim its shards do so at once: one of them gets each. */
 function race(
   cluster: Cluster,
   nodes: readonly SimNode[],
@@ -161,10 +163,21 @@ function race(
   cluster.restartLater(node, prng.pick([50, 3000]));
   for (const other of nodes) {
     time.global.timers.after(prng.number() * 5, () => {
-      if (!running() || other === node || !other.serving || claims.length === 0) return;
-      const { ports: { store }, node: { nodes: [self] } } = other.running;
+      if (!running() || other === node || !other.serving) return;
+      const { ports: { store }, node: { nodes: [self], shards } } = other.running;
+      const mine = claims.filter((claim) => mayClaim(claim, shards));
+      if (mine.length === 0) return;
       const { id, incarnation } = self!;
-      store.claim(claims, { id, incarnation }, () => {});
+      store.claim(mine, { id, incarnation }, () => {});
     });
   }
+}
+
+/**
+ * Whether the process could have made this claim itself. Before a process claims a shard from another
+ * owner, it has read of that owner, and so has dropped what it had of the shard at an earlier epoch. A
+ * claim in its name while it still has that would make it the owner without having read the log.
+ */
+function mayClaim({ shard, epoch }: Claim, has: readonly Pick<Shard, "id" | "row">[]): boolean {
+  return !has.some(({ id, row }) => id === shard && row.epoch < epoch);
 }
