@@ -68,6 +68,7 @@ export class Link {
   /** When frames were written (monotonic, ms). */
   #flushedMs = -GATHER_MS;
   readonly #offset = new ClockOffset();
+  #retired = false;
 
   constructor(channel: Channel, options: LinkOptions) {
     this.#options = options;
@@ -156,6 +157,11 @@ export class Link {
     return this.#write({ ...frame, result });
   }
 
+  /** Another link has its place: what comes on it until it is closed is passed over. */
+  retire(): void {
+    this.#retired = true;
+  }
+
   /** Ends it. */
   close(why: string): void {
     this.#connection.close(why);
@@ -182,6 +188,7 @@ export class Link {
   }
 
   #frame(frame: PeerFrame): void {
+    if (this.#retired) return;
     if (frame.kind === "clock") return this.#clock(frame.wallMs);
     if (isReadable(frame)) return this.#options.frame(this, frame);
     const reply = replyFor(frame, this.#options.versions.newest);

@@ -200,10 +200,7 @@ class TcpLinks implements PeerLinks {
         begun();
         this.#events?.linked(peer);
       },
-      frame: (link, frame) => {
-        // What the other side sends on a link that has another in its place it sends there again.
-        if (this.#open.get(peer!.key) === link) this.#events?.frame(peer!, frame);
-      },
+      frame: (_, frame) => this.#events?.frame(peer!, frame),
       closed: (link, refusal) => {
         this.#all.delete(link);
         if (peer === null) {
@@ -220,8 +217,12 @@ class TcpLinks implements PeerLinks {
     this.#all.add(link);
   }
 
-  /** Closes a link that has another in its place, once its handshake has ended at the other side. */
+  /**
+   * Closes a link that has another in its place, once its handshake has ended at the other side. What
+   * that has sent on it it sends on the other one again.
+   */
   #drop(link: Link): void {
+    link.retire();
     const close = () => link.close("there is another link");
     this.#options.timers.after(LINK_TIMES.handshakeMs, close);
   }

@@ -13,6 +13,7 @@ import {
 import { A, B, End, SECRET, until } from "./peer_ends.ts";
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import { agreedVersion, PEER_VERSIONS } from "../../server/peer/versions.ts";
+import { systemClock } from "../../server/system/clock.ts";
 import { systemRandom } from "../../server/system/random.ts";
 
 Deno.test("11: two nodes of a cell are linked once, and frames arrive in order", async () => {
@@ -73,6 +74,25 @@ Deno.test("11: two nodes that begin together and dial each other end with one li
     assert.deepEqual([a.refused, b.refused], [[], []]);
     await Promise.all([a.stop(), b.stop()]);
   }
+});
+
+Deno.test("11: clocks that are far apart are logged once, also where two nodes dial each other", async () => {
+  const clock = systemClock();
+  const ahead = { ...clock, monoMs: () => clock.monoMs(), wallMs: () => clock.wallMs() + 60_000 };
+  const pairs = await Promise.all(Array.from({ length: 10 }, async () => {
+    return [await End.open(A), await End.open(B, { clock: ahead })] as const;
+  }));
+  for (const [a, b] of pairs) {
+    a.expect(B, b);
+    b.expect(A, a);
+  }
+  const far = ({ lines }: End) => lines.filter(({ event }) => event === "clocks far apart").length;
+  const ends = pairs.flat();
+  await until(() => ends.every((end) => far(end) > 0));
+  // Each link takes the clocks once a second.
+  await new Promise((done) => setTimeout(done, 1500));
+  assert.deepEqual(ends.map(far), ends.map(() => 1));
+  await Promise.all(ends.map((end) => end.stop()));
 });
 
 for (
