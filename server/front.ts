@@ -363,9 +363,10 @@ class NodeFront implements Front {
     this.#notice?.stop();
     this.#open.setBusy(true);
     const { ports: { timers }, node } = this.#open;
-    // Another node may begin while clients are sent away, and be where they return to.
-    let left = false;
-    const leaving = () => left ||= node.nodes.some(({ state }) => state === "linked");
+    // Where another node goes on, or begins while clients are sent away, they may return to it.
+    const othersGoOn = () => node.nodes.some(({ state }) => state === "linked");
+    let left = othersGoOn();
+    const leaving = () => left ||= othersGoOn();
     const spreadMs = Math.min(this.#edge.gauges().sessions / sendAwayPerSecond * 1000, drainMs / 2);
     const sentAway = new Promise<void>((done) => {
       this.#edge.drain({ spreadMs, retryAfterMs: COME_BACK_MS, leaving }, done);

@@ -67,10 +67,11 @@ export class Heartbeat {
   #tick(shards: readonly Shard[], next: number): void {
     const { dispatch, ports: { clock, timers }, stopped } = this.#parts;
     const untilMs = clock.monoMs() + SLICE_MS;
+    const mayServe = this.#mayServe;
     for (let i = next; i < shards.length; i++) {
       const shard = shards[i]!;
       // Nobody can announce a session, or return, to what this node may not serve.
-      if (!this.#mayServe) shard.presence.serves(clock.monoMs());
+      if (!mayServe) shard.presence.serves(clock.monoMs());
       if (shard.ticking) dispatch.submit(shard, { kind: "tick" });
       if (clock.monoMs() < untilMs) continue;
       // Not `soon`: the platform looks at its sockets only when the loop has nothing left to do.
