@@ -1,12 +1,11 @@
 /** A cell whose nodes learn of changes of its shards in another order than they were made. */
 import { equal, ok } from "node:assert/strict";
 import { encodeTable, evenTable } from "../../shard/table/table.ts";
-import { Cluster } from "../sim/cluster.ts";
 import type { Holder } from "../../server/node/ports.ts";
-import { LAN } from "../sim/network.ts";
 import type { AccountName, NodeId } from "../../shard/name/ids.ts";
 import type { SimNode } from "../sim/sim_node.ts";
 import { TABLE_REGISTER } from "../../server/node/ports.ts";
+import { twoNodes } from "./two_nodes.ts";
 
 type Waiting = "holders" | "append" | "readLog";
 
@@ -15,20 +14,7 @@ type Waiting = "holders" | "append" | "readLog";
  * appends.
  */
 class Gated {
-  readonly cluster = new Cluster(11, {
-    nodes: 2,
-    shards: 4,
-    reshards: 0,
-    cellReloads: 0,
-    claimants: 0,
-    lateCalls: 0,
-    storeServed: false,
-    users: 1,
-    devicesPerUser: 1,
-    faults: [],
-    network: LAN,
-    loss: 0,
-  });
+  readonly cluster = twoNodes();
   readonly first: SimNode;
   readonly second: SimNode;
   #shut: NodeId | null = null;

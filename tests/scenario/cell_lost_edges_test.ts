@@ -34,6 +34,18 @@ function showOffline({ running }: SimNode): void {
   running.visible.delivered(packet);
 }
 
+/** A cell where node `from` owns bob's shard and node `at` has his session; alice is at the third. */
+function bobElsewhere() {
+  const story = new CellStory();
+  const { cluster } = story;
+  const { nodes } = cluster;
+  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
+  const from = nodes.findIndex((n) => n.running.node.owns(BOB));
+  const at = (from + 1) % 3;
+  story.befriend((from + 2) % 3, at);
+  return { at, cluster, from, nodes, story };
+}
+
 Deno.test("11: what a dead node's edge asked of a shard that read its log is forgotten as well", () => {
   const story = new CellStory();
   const { cluster } = story;
@@ -69,13 +81,7 @@ Deno.test("11: what a dead node's edge asked of a shard that read its log is for
 });
 
 Deno.test("11.12: an owner that has lost a shard without knowing ends no sessions that the next one has", () => {
-  const story = new CellStory();
-  const { cluster } = story;
-  const { nodes } = cluster;
-  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
-  const from = nodes.findIndex((n) => n.running.node.owns(BOB));
-  const at = (from + 1) % 3;
-  story.befriend((from + 2) % 3, at);
+  const { at, cluster, from, nodes, story } = bobElsewhere();
   const others = nodes.filter((_, n) => n !== from);
   const sessionsAt = (node: SimNode) =>
     node.running.node.shardOf(BOB).presence.sessions(BOB).length;
@@ -105,13 +111,7 @@ Deno.test("11.12: an owner that has lost a shard without knowing ends no session
 });
 
 Deno.test("11.11: a node sees its own sessions offline that had ended, before it has announced them again", () => {
-  const story = new CellStory();
-  const { cluster } = story;
-  const { nodes } = cluster;
-  story.await("even shares", () => story.shares.join() === "2,2,2", 10_000);
-  const from = nodes.findIndex((n) => n.running.node.owns(BOB));
-  const at = (from + 1) % 3;
-  story.befriend((from + 2) % 3, at);
+  const { at, cluster, from, nodes, story } = bobElsewhere();
   const [owner, edge] = [nodes[from]!, nodes[at]!];
   const known = () => owner.running.node.shardOf(BOB).presence.get(BOB)!;
   cluster.cell!.cut(owner.id, edge.id, true);

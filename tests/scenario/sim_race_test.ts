@@ -1,26 +1,13 @@
 /** The simulator's race for the shards of a node that is killed. */
 import { deepEqual, equal } from "node:assert/strict";
-import { Cluster } from "../sim/cluster.ts";
+import type { Cluster } from "../sim/cluster.ts";
 import type { Holder } from "../../server/node/ports.ts";
-import { LAN } from "../sim/network.ts";
 import type { NodeId } from "../../shard/name/ids.ts";
 import { strikeCell } from "../sim/cell_faults.ts";
+import { twoNodes } from "./two_nodes.ts";
 
-function twoNodes(): Cluster {
-  const cluster = new Cluster(11, {
-    nodes: 2,
-    shards: 4,
-    reshards: 0,
-    cellReloads: 0,
-    claimants: 0,
-    lateCalls: 0,
-    storeServed: false,
-    users: 1,
-    devicesPerUser: 1,
-    faults: [],
-    network: LAN,
-    loss: 0,
-  });
+function evenCluster(): Cluster {
+  const cluster = twoNodes();
   for (const node of cluster.nodes) node.start();
   const uneven = () => !cluster.nodes.every((n) => n.serving && n.answering.length === 2);
   cluster.await("even shares", uneven, 15_000);
@@ -43,7 +30,7 @@ function heldBy(cluster: Cluster, node: NodeId): readonly number[] {
 }
 
 Deno.test("11: a race claims nothing for a node that has the memory of an earlier owner yet", () => {
-  const cluster = twoNodes();
+  const cluster = evenCluster();
   const { cell } = cluster;
   const [first, second] = cluster.nodes;
   const before = heldBy(cluster, second!.id);
