@@ -65,8 +65,8 @@ export type EdgePacket =
     /** For another cell only. */
     readonly of?: Revocation;
     /**
-     * It is from another node, from the shard of `watched`: that `watcher` may see it again may have
-     * come before, by way of others.
+     * It is from the shard of `watched`, which is at another node or stands for a user of another cell:
+     * that `watcher` may see it again may have come before, by way of others.
      */
     readonly theirs?: true;
   }

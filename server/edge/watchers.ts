@@ -296,7 +296,8 @@ export class Watchers {
   /**
    * A watcher has lost the right to see a user. Where `lastSeen` is given it must not notice: it
    * goes on seeing the user as one who has signed out. `by`: whose will it is; "own" also where that
-   * is not known.
+   * is not known. What is not its own it still wants to see: the right may have been granted again, and
+   * a new owner of the user's shard is asked for it.
    */
   revoke(
     watcher: Watcher,
@@ -309,19 +310,22 @@ export class Watchers {
       const revoked = asking.revoked ??= new Map();
       if (revoked.get(name) !== "own") revoked.set(name, by === "own" ? by : lastSeen);
     }
-    watcher.refused?.delete(name);
+    if (by === "own") watcher.refused?.delete(name);
     const user = this.#users.get(name);
+    const isKept = by === "theirs" && lastSeen === null;
     if (user === undefined || !user.has(watcher)) {
       const frozen = watcher.frozen?.get(name) ?? null;
       if (frozen === null) return;
       if (lastSeen !== null) return this.#freeze(watcher, frozen, frozen, lastSeen);
       this.#thaw(watcher, name);
+      if (isKept) this.#refuseFor([watcher], frozen);
       return watcher.presenceRevoked(frozen);
     }
     const missed = user.doubted?.get(watcher) === true;
     user.delete(watcher);
     remove(watcher.watched, user);
     this.#pairs--;
+    if (isKept) this.#refuseFor([watcher], user);
     if (lastSeen === null) watcher.presenceRevoked(user);
     else this.#freeze(watcher, user, user, lastSeen, missed);
     this.#forgetIfIdle(user);

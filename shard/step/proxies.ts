@@ -382,7 +382,8 @@ export class Proxies {
     of.may = false;
     of.frozen = lastSeen;
     if (of.revoking) {
-      const packet = { kind: "revoke", watched: p.name, watcher, lastSeen } as const;
+      const about = { watched: p.name, watcher, lastSeen };
+      const packet = { kind: "revoke", ...about, theirs: true } as const;
       for (const node of p.nodes) this.#turn.emit(null, { kind: "edge", node, packet });
       of.revoking = false;
       of.revoked = true;

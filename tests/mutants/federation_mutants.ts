@@ -37,6 +37,20 @@ export const FEDERATION: readonly Mutant[] = [
       "if (revoked && presence !== null) this.#askByWatcher(p, watcher, of.id);",
       "",
     ],
+    [
+      "take a withdrawal by a stand-in for the watcher's own will",
+      'const packet = { kind: "revoke", ...about, theirs: true } as const;',
+      'const packet = { kind: "revoke", ...about } as const;',
+    ],
+  ),
+  ...inTested(
+    "server/edge/watchers.ts",
+    REGRANTS,
+    [
+      "forget who has withdrawn a right that may have been granted again",
+      "    if (isKept) this.#refuseFor([watcher], user);\n",
+      "",
+    ],
   ),
   ...inTested(
     "server/node/abroad.ts",

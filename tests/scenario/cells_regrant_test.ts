@@ -10,8 +10,9 @@ const KNOWN_MS = 3000;
 
 /** A pair whose frames go to the nodes that have their shards; what Alice's home says of her does not. */
 class Delayed extends Pair {
-  constructor() {
-    super();
+  /** `near`: Bob is at the node that stands for Alice. */
+  constructor(near = false) {
+    super(near);
     const { cluster } = this;
     cluster.wan!.pick = (cell, point, nodes) => {
       const owner = cluster.wan!.ownerOf(cell, point);
@@ -119,4 +120,35 @@ Deno.test("12: who is unblocked while the cells are apart sees the user once the
   cluster.time.runFor(1000);
   wan.isolate(name!, false);
   pair.until("her presence", () => pair.shown !== "offline", 10_000);
+});
+
+/**
+ * A withdrawal comes after the grant that followed it, and `end` ends what stands for Alice before her
+ * home has replied that it does not hold.
+ */
+function endsAtWithdrawal(near: boolean, end: (pair: Delayed) => void): void {
+  const pair = new Delayed(near);
+  const { bob, cluster } = pair;
+  pair.delay(true);
+  const refused = { contact: BOB, type: "unsubscribed" } as const;
+  equal(ask(cluster, pair.home, "alice", "roster.subscription", refused).ok, true);
+  pair.until("a refusal at Bob", () => pair.shown === "offline", 1000);
+  bob.person.subscription(bob, "alice", "subscribe");
+  pair.until("her presence", () => pair.shown !== "offline", 1000);
+  const kept = keepBack(cluster.wan!, "answers");
+  pair.delay(false);
+  pair.until("the withdrawal at Bob", () => pair.shown === "offline" && kept.count > 0, 2000);
+  end(pair);
+  kept.release();
+  pair.until("her presence", () => pair.shown !== "offline", 20_000);
+  pair.show();
+  pair.seen();
+}
+
+Deno.test("12: a watcher sees the user again whose stand-in has died after a late withdrawal", () => {
+  endsAtWithdrawal(false, (pair) => pair.proxy.kill());
+});
+
+Deno.test("12: a watcher sees the user again whose stand-in has moved after a late withdrawal", () => {
+  endsAtWithdrawal(true, (pair) => pair.move(pair.proxy));
 });
