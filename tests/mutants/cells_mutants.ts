@@ -128,17 +128,14 @@ const PRESENCE: readonly Mutant[] = [
       "    if (of.revoking && watcher.length === 0) {",
     ],
   ),
-  ...inFile(
+  ...inTested(
     "shard/presence/proxied.ts",
+    "tests/scenario/cells_presence_test.ts",
     [
       "take old presence of another cell for new",
       "if (!isNewer && !this.unknown) return false;",
       "if (!isNewer) this.version = -1;",
     ],
-  ),
-  ...inTested(
-    "shard/presence/proxied.ts",
-    "tests/scenario/cells_presence_test.ts",
     [
       "show what follows a block in another cell before the block is known",
       "&& !this.#knows(shown);",

@@ -191,8 +191,9 @@ export const TAKEOVER: readonly Mutant[] = [
       "",
     ],
   ),
-  ...inFile(
+  ...inTested(
     "server/edge/announcer.ts",
+    "tests/unit/edge_announce_test.ts",
     [
       "announce sessions, but no interests",
       "    for (const asked of registrations(lo, hi, this.#sessions.all())) {",

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { AccountId } from "../../shard/name/ids.ts";
 import { ALICE, BOB, SESSION, Watching } from "./cells_watching.ts";
 import { keepBack } from "./kept_back.ts";
+import type { ProxyMessage } from "../../shard/federation/proxy_message.ts";
 import { isUndecided } from "../../shard/presence/returning.ts";
 
 Deno.test("12: a watcher in another cell sees each change, by one frame for the cell", () => {
@@ -56,6 +57,32 @@ Deno.test("12: whom its home has not granted it is not shown, and a block takes 
   fresh.f.settle(1000);
   assert.notEqual(fresh.last("ask_again"), undefined);
   assert.equal(fresh.ask().presence, null);
+});
+
+Deno.test("12: presence of another cell that comes after newer one is not taken", () => {
+  const w = new Watching();
+  w.watch();
+  const late: ProxyMessage[] = [];
+  const { onSaid } = w.f.wan;
+  w.f.wan.onSaid = (...said) => {
+    onSaid(...said);
+    if (said[3].kind === "presence") late.push(said[3]);
+  };
+  for (const show of ["away", "dnd", "chat"] as const) {
+    w.show(show);
+    w.f.settle(1000);
+  }
+  const { clock } = w.a.process;
+  const before = w.a.packets.length;
+  for (const message of late) {
+    const now = { mono: clock.monoMs(), wall: clock.wallMs() };
+    const packet = { kind: "proxy", from: BOB, to: BOB, cell: w.b.name, message } as const;
+    w.a.node.shardOf(BOB).step(now, { kind: "packet", packet, hops: 1 });
+  }
+  w.f.settle(1000);
+  assert.deepEqual(w.a.packets.slice(before), []);
+  assert.equal(w.ask().presence?.devices[0]?.presence.show, "chat");
+  assert.equal(late.length, 3);
 });
 
 Deno.test("12: no interest overtakes what a home has said while the account is not in memory", () => {
