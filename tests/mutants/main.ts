@@ -25,7 +25,7 @@ const TEST_MS = 300_000;
 
 const ROOT = new URL("../../", import.meta.url);
 const PARTS = [
-  ...["shard", "server", "tests/sim", "tests/scenario", "tests/unit"],
+  ...["shard", "server", "tests/sim", "tests/scenario", "tests/unit", "tests/process"],
   ...["deno.json", "deno.lock", "main.ts"],
 ];
 

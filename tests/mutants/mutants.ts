@@ -7,10 +7,12 @@ import { CELLS } from "./cells_mutants.ts";
 import { COMMIT } from "./commit_mutants.ts";
 import { EDGE } from "./edge_mutants.ts";
 import { FEDERATION } from "./federation_mutants.ts";
+import { LINKED } from "./links_mutants.ts";
 import { MAILBOX } from "./mailbox_mutants.ts";
 import { MOVED } from "./moves_mutants.ts";
 import { PAIR } from "./pair_mutants.ts";
 import { PRESENCE } from "./presence_mutants.ts";
+import { REPLICATION } from "./replication_mutants.ts";
 import { ROSTER } from "./roster_mutants.ts";
 import { STANDBY } from "./standby_mutants.ts";
 import { STORE } from "./store_mutants.ts";
@@ -30,6 +32,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...CELL,
   ...FEDERATION,
   ...CELLS,
+  ...LINKED,
   ...MOVED,
   ...STANDBY,
+  ...REPLICATION,
 ];

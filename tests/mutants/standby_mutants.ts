@@ -121,6 +121,16 @@ const ROLES: readonly Row[] = ([
     'return state !== "lost" as string && !inSync',
   ],
   [
+    "take over with the former primary as a standby in sync",
+    "const next = { epoch: roles.epoch + 1, primary: self, inSync: [] };",
+    "const next = { epoch: roles.epoch + 1, primary: self, inSync: [roles.primary] };",
+  ],
+  [
+    "take over at the epoch of the former primary",
+    "const next = { epoch: roles.epoch + 1, primary: self, inSync: [] };",
+    "const next = { epoch: roles.epoch, primary: self, inSync: [] };",
+  ],
+  [
     "take over too early",
     "this.#nowMs - this.#heardMs >= takeoverMs ? next",
     "this.#nowMs - this.#heardMs >= takeoverMs / 2 ? next",
@@ -199,6 +209,24 @@ const PLACES: readonly Row[] = [
     "if (this.#driver !== null) this.#primary?.require(members);",
   ],
   [
+    "serve from a copy that is still open",
+    `${DIR}/store_member.ts`,
+    "else copy.close(() => this.#options.serves(epoch));",
+    "else {\n      copy.close(() => {});\n      this.#options.serves(epoch);\n    }",
+  ],
+  [
+    "leave a copy alone once the process has ended that served it",
+    `${DIR}/station.ts`,
+    "timers.after(delayMs, () => this.#follow(cell, hosted));",
+    "void [timers, delayMs];",
+  ],
+  [
+    "wait for a standby for ever that does not go on",
+    `${DIR}/primary_side.ts`,
+    "if (nowMs - has.behindMs >= times.shrinkMs) this.#lost(member);",
+    "if (nowMs - has.behindMs >= Infinity) this.#lost(member);",
+  ],
+  [
     "reply while another place may serve, during a handover",
     `${DIR}/store_member.ts`,
     "!this.#overdue && this.#driver.leased",
@@ -259,6 +287,12 @@ const TESTED: readonly Row[] = [
     `${DIR}/roles.ts`,
     "    this.#heardMs = nowMs;\n    this.#answeredMs = nowMs;",
     "    this.#heardMs = nowMs;\n    this.#answeredMs = -Infinity;",
+  ],
+  [
+    "follow a former primary",
+    `${DIR}/roles.ts`,
+    "roles.primary !== this.#options.self && epoch >= roles.epoch &&",
+    "roles.primary !== this.#options.self &&",
   ],
   [
     "hand over while a former primary has a lease",

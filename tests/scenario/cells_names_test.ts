@@ -234,6 +234,7 @@ Deno.test("12: a client that signs in at another cell is sent to the home of its
   ];
   for (const result of results) {
     assert.ok(!result.ok && result.code === "moved" && result.cell === b.name);
+    assert.deepEqual(result.servers, [`https://${b.name}.test`]);
   }
   assert.notEqual(codeOf(b.ask("bob", "account.resolve", {})), "moved");
   assert.deepEqual(a.ask("nobody", "account.resolve", {}), { ok: true, value: null });

@@ -128,6 +128,21 @@ Deno.test("12: a cell that takes nothing costs its queue, and does not slow the 
   assert.equal(a.events.at(-1), "linked c");
 });
 
+Deno.test("12: a link that has dropped what nobody sends again ends at once", () => {
+  const wan = new Wan();
+  const [a] = three(wan);
+  wan.stick("c-1");
+  const text = "x".repeat(1000);
+  const dropped = () => a.mesh.countsOf(C).dropped;
+  while (dropped() === 0) a.mesh.send(C, 1, someFrame(text));
+  wan.time.runFor(1);
+  while (dropped() === 1) a.mesh.send(C, 1, someFrame(text));
+  assert.ok(a.mesh.isLinked(C));
+  // There is room for some that are shorter.
+  for (let i = 0; i < 100; i++) a.mesh.tell(C, { kind: "announce", lo: 0, hi: POINT_SPACE });
+  assert.equal(a.events.at(-1), "unlinked c");
+});
+
 Deno.test("12: frames go to the node that owns the point, and to another one where that is not linked", () => {
   const wan = new Wan();
   const a = wan.node({ cell: "a" });

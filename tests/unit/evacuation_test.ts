@@ -7,11 +7,14 @@ import { MemoryDisk } from "../sim/memory_store.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
 import { ok } from "../../shard/errors.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
+import type { StoreKey } from "../../server/node/ports.ts";
 import type { Router } from "../../server/node/router.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
 const NAMES = ["anna", "bert", "cleo", "dora"] as AccountName[];
 const TO = ["bb" as CellName];
+/** Accounts of one page. */
+const PAGE = 2;
 
 type Phase = "offering" | "moved";
 
@@ -19,14 +22,27 @@ type Phase = "offering" | "moved";
 class Fixture {
   readonly time = new VirtualTime();
   readonly phases = new Map<AccountName, Phase>();
-  readonly evacuation: Evacuation;
+  evacuation!: Evacuation;
   linked = true;
+  /** Whether the other cell takes nobody in for now. */
+  refuses = false;
+  /** After which accounts others were listed. */
+  readonly listed: (StoreKey | null)[] = [];
+  readonly #store = new FencedStore(
+    new MemoryDisk(this.time, new Prng("evacuation")).open(this.time.process()),
+  );
 
   constructor() {
-    const disk = new MemoryDisk(this.time, new Prng("evacuation"));
+    this.start();
+  }
+
+  /** Begins a process, in place of the former one. */
+  start(): void {
+    this.evacuation?.stop();
     const request = (name: AccountName, op: string, _: unknown, done: (r: unknown) => void) => {
       if (op === "move.begin" && !this.phases.has(name)) this.phases.set(name, "offering");
-      done(ok({ to: TO[0], phase: this.phases.get(name) }));
+      const refused = this.refuses ? "busy" : null;
+      done(ok({ to: TO[0], phase: this.phases.get(name), refused }));
     };
     this.evacuation = new Evacuation(
       {
@@ -34,9 +50,14 @@ class Fixture {
         timers: this.time.global.timers,
         log: memoryLog().log,
         random: simRandom(new Prng("random")),
-        store: new FencedStore(disk.open(this.time.process())),
+        store: this.#store,
         router: { request } as unknown as Pick<Router, "request">,
-        listAccounts: (_after, _limit, done) => done(null, NAMES, null),
+        listAccounts: (after, _limit, done) => {
+          this.listed.push(after);
+          const from = after === null ? 0 : after[1] as number;
+          const to = from + PAGE;
+          done(null, NAMES.slice(from, to), to < NAMES.length ? ["a", to] : null);
+        },
         isFirst: () => true,
         isLinked: () => this.linked,
       },
@@ -45,8 +66,8 @@ class Fixture {
     this.time.runFor(1000);
   }
 
-  order(): void {
-    this.evacuation.order(TO, 100, (result) => assert.ok(result.ok));
+  order(perSecond = 100): void {
+    this.evacuation.order(TO, perSecond, (result) => assert.ok(result.ok));
     this.time.runFor(2000);
   }
 
@@ -100,4 +121,32 @@ Deno.test("Evacuation: without a cell to move to nobody moves, and it is not ove
   fixture.time.runFor(10_000);
   assert.equal(fixture.view.state, "running");
   assert.equal(fixture.phases.size, 0);
+});
+
+Deno.test("Evacuation: so many accounts a second begin to move as were ordered", () => {
+  const fixture = new Fixture();
+  fixture.order(1);
+  assert.ok(fixture.phases.size >= 2 && fixture.phases.size <= 3, `${fixture.phases.size}`);
+  fixture.time.runFor(2000);
+  assert.equal(fixture.phases.size, NAMES.length);
+});
+
+Deno.test("Evacuation: while the other cell is busy, no more accounts begin to move", () => {
+  const fixture = new Fixture();
+  fixture.refuses = true;
+  fixture.order(1);
+  fixture.time.runFor(3000);
+  assert.equal(fixture.phases.size, 1);
+  fixture.refuses = false;
+  fixture.time.runFor(5000);
+  assert.equal(fixture.phases.size, NAMES.length);
+});
+
+Deno.test("Evacuation: it goes on with the page that it was at after a restart", () => {
+  const fixture = new Fixture();
+  fixture.order();
+  assert.deepEqual(fixture.listed, [null, ["a", PAGE]]);
+  fixture.start();
+  fixture.time.runFor(2000);
+  assert.deepEqual(fixture.listed.slice(2), [["a", PAGE]]);
 });

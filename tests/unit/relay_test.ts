@@ -206,3 +206,17 @@ Deno.test("12: Relay: one network cannot have all the places of a cell", () => {
   connect();
   assert.equal(sockets.length, 22);
 });
+
+Deno.test("12: Relay: an address that did not respond is tried last, for a while", async () => {
+  const { time, relay, sockets, connect } = relayOf(8);
+  const headers = new Headers();
+  const asked = { method: "GET", path: "/v1/events", headers, body: null, address: "192.0.2.7" };
+  await relay.request(MOVED, { ...asked, signal: new AbortController().signal });
+  connect();
+  time.runFor(6000);
+  connect();
+  assert.deepEqual(sockets.map(({ url }) => url), [
+    "wss://b2.example.org/v1/ws",
+    "wss://b1.example.org/v1/ws",
+  ]);
+});

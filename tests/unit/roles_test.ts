@@ -179,6 +179,16 @@ Deno.test("12: a standby answers no beacon while it asks for the takeover, and d
   assert.deepEqual(step({ kind: "message", from: A, message: beacon }), [answer]);
 });
 
+Deno.test("12: a standby follows the primary of the register, and no former one", () => {
+  const { machine, step } = member(B, { epoch: 3, primary: A, inSync: [B] });
+  const replies = (epoch: number) => {
+    const beacon = { kind: "beacon", epoch, sentMs: 0 } as const;
+    return step({ kind: "message", from: A, message: beacon }).map(({ kind }) => kind);
+  };
+  assert.deepEqual([replies(3), machine.follows(3)], [["send"], true]);
+  assert.deepEqual([replies(2), machine.follows(2)], [[], false]);
+});
+
 Deno.test("12: times that could not keep two primaries apart are refused", () => {
   const make = (change: Partial<typeof TIMES>) => () =>
     new RoleMachine({
