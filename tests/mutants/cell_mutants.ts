@@ -166,18 +166,6 @@ const ROWS: readonly Row[] = [
         return this.#appends.append(request.batches, () => !this.#ended, () => {});`,
   ],
   [
-    "append twice what a lost connection leaves open",
-    "server/store/served_store.ts",
-    "    this.#asked = new Map();\n    if (!connected) {",
-    "    this.#waiting.unshift(...this.#asked);\n    this.#asked = new Map();\n    if (!connected) {",
-  ],
-  [
-    "take every log that was once this process's for its own",
-    "server/store/own_claims.ts",
-    "const mine = this.#epochs.has(log) && !this.#lost.has(log);",
-    "const mine = this.#epochs.has(log);",
-  ],
-  [
     "leave a change of the shards to a coordinator that has died",
     "server/node/coordinator.ts",
     'if (work?.state !== "running" || this.#isLive(work.by)) return;',
@@ -371,6 +359,16 @@ const TESTED: readonly Mutant[] = [
     "take an owner for dead whose row is hidden",
     "return this.#isNewer(node, TAKEOVER_MS);",
     "return this.#isNewer(node, 0);",
+  ]),
+  ...inTested("server/store/served_store.ts", "tests/unit/served_store_test.ts", [
+    "append twice what a lost connection leaves open",
+    "    this.#asked = new Map();\n    if (!connected) {",
+    "    this.#waiting.unshift(...this.#asked);\n    this.#asked = new Map();\n    if (!connected) {",
+  ]),
+  ...inTested("server/store/own_claims.ts", "tests/unit/served_store_test.ts", [
+    "take every log that was once this process's for its own",
+    "const mine = this.#epochs.has(log) && !this.#lost.has(log);",
+    "const mine = this.#epochs.has(log);",
   ]),
   ...inTested("server/store/fenced_store.ts", "tests/unit/fenced_store_test.ts", [
     "forget an append that was under way while the claims were read",
