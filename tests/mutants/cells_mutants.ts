@@ -16,6 +16,23 @@ const ROWS: readonly Mutant[] = [
     ],
   ),
   ...inFile(
+    "shard/step/home_rounds.ts",
+    [
+      "use a ballot twice",
+      "    this.#host.set(account, { ...register, promised: ballot });\n",
+      "",
+    ],
+  ),
+  ...inTested(
+    "shard/step/waiting.ts",
+    "tests/scenario/cells_names_test.ts",
+    [
+      "wait for ever for the home of a name that cannot be decided now",
+      "const over = takeBefore(this.#homes, sinceMs);",
+      "const over = takeBefore(this.#homes, -Infinity);",
+    ],
+  ),
+  ...inFile(
     "shard/handlers/name_home.ts",
     [
       "make an account before its name's home is decided",

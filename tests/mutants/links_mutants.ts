@@ -6,6 +6,7 @@ const PARTS = "tests/unit/cells_parts_test.ts";
 const TLS = "tests/unit/peer_tls_test.ts";
 const PRESENCE = "tests/scenario/cells_presence_test.ts";
 const NAMES = "tests/scenario/cells_names_test.ts";
+const ADMITTED = "tests/scenario/cells_admission_test.ts";
 const RELAY = "tests/unit/relay_test.ts";
 
 /** Who is linked, and over what. */
@@ -206,6 +207,38 @@ const SHOWN: readonly Mutant[] = inTested(
 
 /** How many accounts move. */
 const ADMISSION: readonly Mutant[] = [
+  ...inTested(
+    "server/node/abroad.ts",
+    ADMITTED,
+    [
+      "take in accounts that move here at any rate",
+      "noAccounts === undefined ? arrivals?.take() ?? 0 : NEVER_MS;",
+      "noAccounts === undefined ? 0 * (arrivals?.take() ?? 0) : NEVER_MS;",
+    ],
+    [
+      "have accounts move to a witness",
+      "noAccounts === undefined ? arrivals?.take() ?? 0 : NEVER_MS;",
+      "noAccounts === undefined ? arrivals?.take() ?? 0 : 0 * NEVER_MS;",
+    ],
+  ),
+  ...inTested(
+    "server/node/node.ts",
+    ADMITTED,
+    [
+      "make accounts at a witness",
+      "if (noAccounts !== undefined && MAKES_ACCOUNTS.has(op)) {",
+      'if (noAccounts === "" && MAKES_ACCOUNTS.has(op)) {',
+    ],
+  ),
+  ...inTested(
+    "shard/step/proxies.ts",
+    ADMITTED,
+    [
+      "ask a home for all its users again at once",
+      "if (left-- === 0) return;",
+      "if (left-- === Infinity) return;",
+    ],
+  ),
   ...inTested(
     "server/node/arrival_rate.ts",
     "tests/unit/arrival_rate_test.ts",

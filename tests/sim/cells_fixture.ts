@@ -4,6 +4,7 @@ import type { AccountName, CellName, DeviceId, NodeId } from "../../shard/name/i
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { MailboxEvent } from "../../shard/mailbox/mailbox_event.ts";
 import type { Node } from "../../server/node/node.ts";
+import type { NodeOptions } from "../../server/node/parts.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
@@ -26,6 +27,8 @@ export class OneCell {
   readonly packets: EdgePacket[] = [];
   process!: VirtualProcess;
   node!: Node;
+  /** What processes are started with that is not the default. */
+  options: Pick<NodeOptions, "arrivals" | "noAccounts"> = {};
   readonly fixture: CellsFixture;
   readonly #number: number;
   #starts = 0;
@@ -50,6 +53,7 @@ export class OneCell {
       node: {
         id: `node${String(this.#number).padStart(12, "0")}` as NodeId,
         limits,
+        ...this.options,
         cells: wan.links(this.name, this.process),
       },
     });
