@@ -6,6 +6,7 @@ import { addLoadCommand } from "./server/load/command.ts";
 import { offlineActor } from "./server/ops/audit.ts";
 import { socketTransport } from "./server/ops/socket.ts";
 import { systemProcess } from "./server/system/process.ts";
+import { fileMark, FileWatch } from "./server/system/file_watch.ts";
 import { claimFile, createFile, readLines } from "./server/system/text_file.ts";
 import { systemServiceManager } from "./server/system/service_manager.ts";
 import { systemRandom } from "./server/system/random.ts";
@@ -65,6 +66,8 @@ function systemHost(): CliHost {
     adminSocket: (path) => socketTransport(path, userName(env)),
     pause: (delayMs) => new Promise((done) => void timers.after(delayMs, done)),
     onSignal: (run) => process.onSignal(run),
+    onReload: (run) => process.onReload(run),
+    watchFiles: (changed) => new FileWatch({ timers, mark: fileMark, changed }),
     serviceManager: systemServiceManager(env, process.pid, timers),
   };
 }

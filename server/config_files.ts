@@ -13,21 +13,15 @@ export interface ConfigFiles {
   readonly verifier: JwtVerifier | null;
 }
 
-/** Absolute paths of all files that the configuration names, whether they exist or not. */
-export function configFilePaths(config: Config): readonly string[] {
-  const { server: { tlsCert, tlsKey }, jwt: { jwksFile, keyFiles }, store: { urlFile } } = config;
-  const secrets = [config.cell.secretFile, config.cells.secretFile];
-  return [tlsCert, tlsKey, jwksFile, urlFile, ...secrets, ...keyFiles]
-    .flatMap((file) => file === null ? [] : [file]);
-}
-
-async function openTls(config: Config): Promise<TlsFiles | null> {
+/** Reads certificate and key; null: plain HTTP. Rejects as `openConfigFiles`. */
+export async function openTls(config: Config): Promise<TlsFiles | null> {
   const { tlsCert, tlsKey } = config.server;
   if (tlsCert === null || tlsKey === null) return null;
   return await readTlsFiles(tlsCert, tlsKey);
 }
 
-async function openVerifier(config: Config): Promise<JwtVerifier | null> {
+/** Reads the issuer's keys; null: there is no issuer. Rejects as `openConfigFiles`. */
+export async function openVerifier(config: Config): Promise<JwtVerifier | null> {
   if (config.jwt.issuer === null) return null;
   const read = (file: string) => readConfigFile("the key file", file);
   const options = await issuers(config, read);

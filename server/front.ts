@@ -15,16 +15,17 @@ import type { Services } from "./services.ts";
 import type { Process } from "./system/process.ts";
 import { addressOf, TrustedProxies } from "./http/trusted_proxies.ts";
 import { type HttpServer, openHttpServer } from "./http/http_server.ts";
-import { hstsOf } from "./http/response.ts";
 import { type AddressRate, createAddressRate } from "./http/address_rate.ts";
 import {
   admissionOptions,
   connectionLimits,
   edgeLimits,
+  httpOptions,
   protocolLimits,
   wsLimits,
 } from "./settings.ts";
 import { FIXED_SIGN_IN_QUEUE } from "./config/fixed.ts";
+import type { Front } from "./front_types.ts";
 import { frontApp } from "./front_app.ts";
 import { FrontCounting } from "./front_counting.ts";
 import type { ProtocolHost } from "./v1/protocol_host.ts";
@@ -45,9 +46,11 @@ import { addCellViews } from "./ops/cell_view.ts";
 import type { LiveFeed } from "./ops/live/feed.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
 import { makeConnector } from "./v1/connection.ts";
-import { FrontShared } from "./front_shared.ts";
+import { elsewhere, FrontShared } from "./front_shared.ts";
 import { CellServers, wantsClients } from "./v1/servers.ts";
 import { ServersNotice } from "./v1/servers_notice.ts";
+import { ChangingVerifier } from "./auth/changing_verifier.ts";
+import type { ReloadCounters } from "./http/reload_counters.ts";
 import { Relay } from "./v1/relay.ts";
 import { systemRelayWires } from "./system/relay_wires.ts";
 import type { CellName } from "../shard/name/ids.ts";
@@ -57,20 +60,6 @@ import { makeProtocol } from "./v1/protocol.ts";
 import { OWN_METRICS_PATH, workerMetrics } from "./worker_metrics.ts";
 import type { JwtVerifier } from "./auth/jwt.ts";
 import { type ConfigFiles, openConfigFiles } from "./config_files.ts";
-
-/** The serving side of a node. */
-export interface Front {
-  readonly url: string;
-  deliver(packet: EdgePacket): void;
-  /** Opens a session for who needs no transport. */
-  openSession(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
-  /** What a pause of the server would be felt by. */
-  busyness(): Busyness;
-  /** The node stops: sends clients away and closes the door; accepted work is finished by the node itself. */
-  drain(): Promise<void>;
-  /** Adds what operators see of the running node. */
-  addAdminRoutes(app: Hono): void;
-}
 
 /** When clients that are sent away should reconnect (ms), before jitter. */
 const COME_BACK_MS = 2000;
@@ -93,13 +82,8 @@ export async function createFront(
   return front;
 }
 
-/** Addresses of the cell that has a copy of the store: it knows who serves. */
-function elsewhere({ cells, standby }: OpenNode): readonly string[] {
-  return standby === null || cells === null ? [] : cells.addressesOf(standby.elsewhere);
-}
-
 class NodeFront implements Front {
-  readonly #config: Config;
+  #config: Config;
   readonly #open: OpenNode;
   readonly #services: Services;
   readonly #counting: FrontCounting;
@@ -114,7 +98,9 @@ class NodeFront implements Front {
   readonly #pages = new CellPages(() => this.#publicUrls(), {
     monoMs: () => this.#open.ports.clock.monoMs(),
   });
-  readonly #rules: WebRules;
+  #rules: WebRules;
+  readonly #verifier: ChangingVerifier | null;
+  readonly reloads: ReloadCounters;
   readonly #turns: Turns;
   readonly #app: Hono;
   readonly #ws: WsTransport;
@@ -122,6 +108,7 @@ class NodeFront implements Front {
   readonly #metrics: () => Promise<Response>;
   readonly #live: LiveFeed;
   readonly #shedding: Shedding;
+  #tls: ConfigFiles["tls"] = null;
   #door: HttpServer | null = null;
   #notice: ServersNotice | null = null;
 
@@ -137,25 +124,18 @@ class NodeFront implements Front {
     this.#open = open;
     const { ports, node, counters } = open;
     const counting = this.#counting = new FrontCounting(counters, services.experiments);
+    this.reloads = counting.own.reloads;
     const connections = () => this.#door?.connections() ?? 0;
     this.#keeper = admissionControl(admissionOptions(config), node, ports, counters, connections);
     this.#shared = new FrontShared(open, config.limits.connectionsPerAddressMax);
-    this.#edge = createEdge({
-      ...ports,
-      share: this.#shared.rate,
-      node: node.id,
-      router: node,
-      counters: counting.own.edge,
-      codec: JSON_CODEC,
-      trial: services.trial,
-      flushed: counting.flushed,
-    }, edgeLimits(config));
+    this.#edge = this.#makeEdge();
     this.#signInQueue = new SignInQueue(ports, FIXED_SIGN_IN_QUEUE);
     this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#servers = new CellServers(() => node.nodes, ports.clock, () => elsewhere(open));
     this.#proxies = new TrustedProxies(config.server.trustedProxies, open.relays);
     this.#relay = this.#makeRelay();
-    this.#rules = createWebRules(config, () => this.#pages.origins);
+    this.#rules = this.#makeRules();
+    this.#verifier = issuer === null ? null : new ChangingVerifier(issuer);
     this.#turns = new Turns(ports.clock, ports.timers);
     const sources = this.#sources(process, connections);
     this.#ownMetrics = frontMetrics({ ...sources, ...services });
@@ -168,7 +148,7 @@ class NodeFront implements Front {
       services: () => services.gateway.attached,
     });
     this.#shedding = this.#makeShedding();
-    const host = this.#makeHost(issuer);
+    const host = this.#makeHost(this.#verifier);
     this.#app = frontApp({
       config,
       open,
@@ -178,12 +158,27 @@ class NodeFront implements Front {
       addresses: this.#addresses,
       proxies: this.#proxies,
       pages: this.#pages,
+      allowedOrigins: () => this.#config.server.allowedOrigins,
       edge: this.#edge,
       host,
       metrics: this.#metrics,
       share: this.#shared.rate,
     });
     this.#ws = this.#makeWs(host);
+  }
+
+  #makeEdge(): Edge {
+    const { node, ports } = this.#open;
+    return createEdge({
+      ...ports,
+      share: this.#shared.rate,
+      node: node.id,
+      router: node,
+      counters: this.#counting.own.edge,
+      codec: JSON_CODEC,
+      trial: this.#services.trial,
+      flushed: this.#counting.flushed,
+    }, edgeLimits(this.#config));
   }
 
   /** What metrics and dashboard are read from. */
@@ -210,6 +205,16 @@ class NodeFront implements Front {
   #publicUrls(): readonly string[] {
     const others = this.#open.cells?.directory.sayings ?? [];
     return [...this.#servers.all(), ...others.flatMap(({ saying }) => saying.publicUrls)];
+  }
+
+  readonly #makeRules = () => createWebRules(this.#config, () => this.#pages.origins);
+
+  change(config: Config, { tls, verifier }: Partial<ConfigFiles>): void {
+    this.#config = config;
+    this.#rules = this.#makeRules();
+    if (verifier) this.#verifier?.change(verifier);
+    if (tls) this.#tls = this.reloads.certificate = tls;
+    this.#door?.change(httpOptions(config, this.#tls, false));
   }
 
   #makeRelay(): Relay | null {
@@ -289,9 +294,9 @@ class NodeFront implements Front {
   }
 
   async openDoor(tls: ConfigFiles["tls"]): Promise<void> {
+    this.#tls = this.reloads.certificate = tls;
     this.#shared.rate("requests of addresses", this.#addresses.throttle);
-    const { server, limits, timeouts } = this.#config;
-    const prefix = prefixOf(server.publicUrl);
+    const prefix = prefixOf(this.#config.server.publicUrl);
     this.#door = await openHttpServer({
       app: this.#app,
       callers: this.#shared.callers("connections"),
@@ -305,23 +310,14 @@ class NodeFront implements Front {
         }),
       admit: () => this.#keeper.admit("connection"),
       admitAddress: this.#addresses.look,
-      admitHost: this.#rules.hostRefusal,
+      admitHost: (host) => this.#rules.hostRefusal(host),
       penalize: this.#addresses.penalize,
       relays: this.#open.relays,
       upgrade: (request, socket, head) => {
         request.url = withoutPrefix(prefix, request.url ?? "/");
         this.#ws.upgrade(request, socket as Socket, head as Buffer);
       },
-    }, {
-      ...server.bind,
-      shared: this.#open.share !== null,
-      tls,
-      hsts: hstsOf(tls, server.hstsDays),
-      trustedProxies: server.trustedProxies,
-      connectionsMax: limits.connectionsMax,
-      connectionsPerAddressMax: limits.connectionsPerAddressMax,
-      requestTimeoutMs: timeouts.requestTimeoutMs,
-    });
+    }, httpOptions(this.#config, tls, this.#open.share !== null));
     // In a cell other nodes can have its clients.
     if (this.#open.node.cell === null) return;
     this.#shedding.start();

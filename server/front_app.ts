@@ -40,6 +40,8 @@ export interface Served {
   readonly addresses: AddressRate;
   readonly proxies: TrustedProxies;
   readonly pages: CellPages;
+  /** As in the configuration of now. */
+  allowedOrigins(): readonly string[];
   readonly edge: Edge;
   readonly host: ProtocolHost;
   readonly metrics: () => Promise<Response>;
@@ -76,7 +78,6 @@ function accountRate(config: Config, share: CellRates["share"]): Throttle {
 
 function protocolApp(served: Served): Hono {
   const { config, open, host, addresses, pages, proxies, edge, counting, share } = served;
-  const { allowedOrigins } = config.server;
   const { node: { id: node, cell } } = open;
   const calls = cell?.calls ?? null;
   const reach = new SessionReach({ node, session: (id) => edge.session(id), calls });
@@ -88,7 +89,7 @@ function protocolApp(served: Served): Hono {
       mechanisms: mechanisms(config),
       passwordLengthMin: config.registration.passwordCharsMin,
     },
-    allowedOrigins: () => [...allowedOrigins, ...pages.origins],
+    allowedOrigins: () => [...served.allowedOrigins(), ...pages.origins],
     publicUrl: config.server.publicUrl,
     throttles: {
       address: addresses.throttle,

@@ -33,3 +33,8 @@ export class FrontShared {
     return callers;
   }
 }
+
+/** Addresses of the cell that has a copy of the store: it knows who serves. */
+export function elsewhere({ cells, standby }: OpenNode): readonly string[] {
+  return standby === null || cells === null ? [] : cells.addressesOf(standby.elsewhere);
+}

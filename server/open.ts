@@ -10,7 +10,7 @@ import type { Counters } from "./http/counters.ts";
 import type { Ports, Random, Store } from "./node/ports.ts";
 import type { SilentCause } from "../shard/effects.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
-import { configFilePaths } from "./config_files.ts";
+import { configFilePaths } from "./config/paths.ts";
 import { type DataDir, openDataDir, sharedDataDir, workerSockets } from "./system/data_dir.ts";
 import { type LiveLog, startLog } from "./system/logger.ts";
 import { createCounters } from "./http/counters.ts";
@@ -29,7 +29,7 @@ import type { Promoted, StandbyStation } from "./standby/station.ts";
 import { restoreTag } from "./node/restore_tag.ts";
 import { retries, shardLimits, signInOptions } from "./settings.ts";
 import { type LogOut, stderrOut } from "./system/stderr.ts";
-import type { WorkerShare } from "./workers/share.ts";
+import type { ReloadInput, WorkerShare } from "./workers/share.ts";
 import { openTelemetry, type Telemetry } from "./system/telemetry.ts";
 import { systemClock } from "./system/clock.ts";
 import { systemKdf } from "./system/kdf.ts";
@@ -48,6 +48,8 @@ export interface OpenNode {
   /** This cell's part in the copies of its own store, and in those of others; null where it has none. */
   readonly standby: OwnStandby | null;
   readonly station: StandbyStation | null;
+  /** Has processes that serve copies go on with other settings. */
+  reloadCopies(next: ReloadInput): void;
   /** The proofs of clients that other cells pass on; null where the cell is alone. */
   readonly relays: RelayProofs | null;
   /** How many accounts of other cells move here. */
@@ -132,13 +134,13 @@ export async function openNode(
     });
     await started(node);
     if (cells !== null) begin(cells, node, station, () => about.busy);
-    const copies = { standby, station: station?.station ?? null };
+    const copies = { ...copiesOf(station), standby };
     const close = () => closeAll({ ...copies, node, store, dir });
     const signIn = { ...signInOptions(config, secret), domain };
     const setBusy = (busy: boolean) => void (about.busy = busy);
     const relays = await openRelayProofs(config, cells);
-    const made = { ...copies, arrivals, relays, setBusy, flushLog: flushing(out), close };
-    return { dir, ports, log, node, cells, counters, signIn, telemetry, share, ...made };
+    const made = { ...copies, arrivals, relays, setBusy, flushLog: flushing(out) };
+    return { dir, ports, log, node, cells, counters, signIn, telemetry, share, close, ...made };
   } catch (error) {
     if (opened !== null) await closed(opened);
     await standby?.close();
@@ -150,6 +152,10 @@ export async function openNode(
 function begin(cells: CellMesh, node: Node, station: Station | null, busy: () => boolean): void {
   beginCells(cells, node, busy);
   station?.begin(cells);
+}
+
+function copiesOf(station: Station | null): Pick<OpenNode, "station" | "reloadCopies"> {
+  return { station: station?.station ?? null, reloadCopies: station?.reload ?? (() => {}) };
 }
 
 function flushing(out: LogOut): OpenNode["flushLog"] {

@@ -27,7 +27,7 @@ import {
 } from "./standby/station.ts";
 import { randomName, type StandbyPorts, streamLimits } from "./open_standby.ts";
 import { type OwnProcess, type OwnProcessEvents, startOwn } from "./system/worker_process.ts";
-import { STOP_LINE, workerInput } from "./workers/share.ts";
+import { type ReloadInput, reloadLine, STOP_LINE, workerInput } from "./workers/share.ts";
 import { WORKER_COMMAND } from "./cli/launcher.ts";
 
 /** How long after two drains a process that serves a copy is killed (ms), as workers are. */
@@ -40,6 +40,8 @@ export const HAND_BACK_LINE = JSON.stringify({ kind: "hand_back" });
 export interface Station {
   readonly station: StandbyStation;
   readonly user: MeshPeers;
+  /** Has the processes that serve copies, and those that will, go on with other settings. */
+  reload(next: ReloadInput): void;
   /** Its cell has links. */
   begin(mesh: CellMesh): void;
 }
@@ -58,10 +60,12 @@ export function openStation(
   config: Config,
   dir: DataDir,
   ports: StandbyPorts,
-  { serves, share, promoted, input }: StationUse,
+  { serves, share, promoted, input: first }: StationUse,
 ): Station | null {
   const alone = promoted === null && share === null && engineOf(config) === "kv";
-  if (!serves || !alone || input === undefined || config.cells.name === null) return null;
+  if (!serves || !alone || first === undefined || config.cells.name === null) return null;
+  let input = first;
+  const serving = new Set<OwnProcess>();
   const user = new MeshPeers();
   const spare = new SpareProcess();
   let mesh: CellMesh | null = null;
@@ -81,13 +85,18 @@ export function openStation(
     serve: (promoted, events) => {
       const address = mesh!.view().self.address;
       const pages = mesh!.addressesOf(promoted.cell);
-      return serveCopy(spare, { input, promoted, address, pages, events, log, timers, endMs });
+      const copy = { input, promoted, address, pages, events, log, timers, endMs, serving };
+      return serveCopy(spare, copy);
     },
   });
   user.taker = station;
   return {
     station,
     user,
+    reload(next) {
+      if (next.kind === "config") input = next.input;
+      for (const process of serving) process.say(reloadLine(next));
+    },
     begin(own) {
       mesh = own;
       station.start();
@@ -141,7 +150,7 @@ class SpareProcess {
 }
 
 /** Has a process serve a copy. */
-function serveCopy(spare: SpareProcess, serving: {
+function serveCopy(spare: SpareProcess, copy: {
   readonly input: ConfigInput;
   readonly promoted: Promoted;
   readonly address: string;
@@ -151,8 +160,10 @@ function serveCopy(spare: SpareProcess, serving: {
   readonly timers: StandbyPorts["timers"];
   /** How long it may take to end (ms). */
   readonly endMs: number;
+  /** Has the processes that serve copies. */
+  readonly serving: Set<OwnProcess>;
 }): ServingProcess {
-  const { input, promoted, address, pages, events, log, timers, endMs } = serving;
+  const { input, promoted, address, pages, events, log, timers, endMs, serving } = copy;
   const { cell } = promoted;
   let kept = () => {};
   let handed: ((done: boolean) => void) | null = null;
@@ -168,10 +179,13 @@ function serveCopy(spare: SpareProcess, serving: {
         log.info("another cell is served", { cell, url: line.url });
         events.serves();
       } else if (line.kind === "handed") reply(line.done);
-      else log.error("another cell cannot be served", { cell, error: line.message });
+      else if (line.kind === "failed") {
+        log.error("another cell cannot be served", { cell, error: line.message });
+      }
     },
     logged: (line) => log.info("of another cell", { cell, line }),
     exited(code) {
+      serving.delete(process);
       log.info("another cell is not served any more", { cell, code });
       kept();
       reply(false);
@@ -184,6 +198,7 @@ function serveCopy(spare: SpareProcess, serving: {
     promoted: { ...promoted, join: address, pages },
   };
   process.say(JSON.stringify(assignment));
+  serving.add(process);
   return {
     handBack(done) {
       handed = done;

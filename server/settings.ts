@@ -5,6 +5,7 @@
  */
 import type { Config } from "./config/config.ts";
 import type { ConnectionLimits } from "./v1/connection_limits.ts";
+import type { HttpOptions } from "./http/http_server.ts";
 import type { IssuerOptions } from "./auth/jwt.ts";
 import type { JwtAlgorithm, KeySource } from "./auth/jwt_keys.ts";
 import type { ProtocolLimits } from "./v1/limits.ts";
@@ -18,6 +19,7 @@ import type { ExchangeLimits } from "./v1/exchanges.ts";
 import type { GatewayLimits } from "./gateway/gateway.ts";
 import type { TargetRules } from "./config/target.ts";
 import type { WsLimits } from "./v1/ws.ts";
+import { hstsOf } from "./http/response.ts";
 import { DEDUPE_SHAPE } from "../shard/message/dedupe.ts";
 import { HEAD_SHAPE } from "../shard/account/head_pages.ts";
 import {
@@ -182,6 +184,24 @@ export async function issuers(
     subject,
     createAccounts: jwt.createAccounts,
   }];
+}
+
+/** The listener for clients; `shared` as in `HttpOptions`. */
+export function httpOptions(
+  { limits, server, timeouts }: Config,
+  tls: HttpOptions["tls"],
+  shared: boolean,
+): HttpOptions {
+  return {
+    ...server.bind,
+    shared,
+    tls,
+    hsts: hstsOf(tls, server.hstsDays),
+    trustedProxies: server.trustedProxies,
+    connectionsMax: limits.connectionsMax,
+    connectionsPerAddressMax: limits.connectionsPerAddressMax,
+    requestTimeoutMs: timeouts.requestTimeoutMs,
+  };
 }
 
 /** When the node refuses work. */

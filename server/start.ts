@@ -1,13 +1,14 @@
 /** Wires a node: store, shards, edge, protocols, HTTP server, admin socket; and takes it down. */
 import type { Hono } from "hono";
-import type { OfflineRoost, RunningRoost } from "./cli/launcher.ts";
+import type { OfflineRoost, Reload, RunningRoost } from "./cli/launcher.ts";
 import type { Config, ConfigInput } from "./config/config.ts";
 import type { ShownSetting } from "./config/show.ts";
 import type { EdgePacket } from "../shard/edge_packet.ts";
 import { VERSION } from "./config/version.ts";
 import { adminDeps } from "./ops/accounts.ts";
 import { createAdminApp } from "./ops/api.ts";
-import { createFront, type Front } from "./front.ts";
+import { createFront } from "./front.ts";
+import type { Front } from "./front_types.ts";
 import { addServiceRoutes } from "./ops/services_api.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
 import { addInspectRoutes, type Busyness } from "./ops/inspect_api.ts";
@@ -23,9 +24,12 @@ import { addShardRoutes } from "./ops/shards_api.ts";
 import { cellText, CellValue } from "./node/cell_value.ts";
 import { keepShardsEven } from "./node/shard_keeper.ts";
 import { addTransferRoutes, type ImportLimits } from "./ops/transfer_api.ts";
-import { type AdminListener, listenAdmin, listenAdminNetwork } from "./ops/socket.ts";
+import { type AdminListener, listenAdmin } from "./ops/socket.ts";
+import { listenAdminNetwork, type NetworkListener } from "./ops/admin_network.ts";
+import { NodeReload } from "./reload.ts";
+import type { TlsFiles } from "./system/config_files.ts";
 import type { Cancel, Log } from "./node/ports.ts";
-import { isFirst, type WorkerShare } from "./workers/share.ts";
+import { isFirst, reloadInput, type WorkerShare } from "./workers/share.ts";
 import { within } from "./system/within.ts";
 import { announceFirst } from "./gateway/presences.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
@@ -79,6 +83,8 @@ function importLimits(config: Config, { signIn }: OpenNode): ImportLimits {
 /** Where the admin API listens: the socket, and the network where that is configured. */
 interface AdminListeners {
   readonly network: { readonly url: string; readonly tokenFile: string } | null;
+  /** Gives the one on the network another certificate. */
+  changeTls(tls: TlsFiles): void;
   close(): Promise<void>;
 }
 
@@ -112,6 +118,7 @@ async function listen(config: Config, open: OpenNode, admin: Hono): Promise<Admi
   const socket = await listenAdmin(guardBrowsers(admin, guarded), dir.adminSocketPath);
   return {
     network: network === null ? null : { url: network.url, tokenFile: adminTokenFile(dir.path) },
+    changeTls: (tls) => network?.changeTls(tls),
     close: () => closeAll([network, socket]),
   };
 }
@@ -119,7 +126,7 @@ async function listen(config: Config, open: OpenNode, admin: Hono): Promise<Admi
 async function listenNetwork(
   config: Config,
   app: GuardedApp,
-): Promise<(AdminListener & { readonly url: string }) | null> {
+): Promise<NetworkListener | null> {
   const { listen } = config.admin;
   if (listen === null) return null;
   // The configuration was checked; what listens makes sure of it.
@@ -128,7 +135,7 @@ async function listenNetwork(
   }
   // On this machine nobody listens in, and the certificate is for another name.
   const tls = isLoopback(listen.host) ? null : (await openConfigFiles(config)).tls;
-  return listenAdminNetwork(app, listen, tls);
+  return await listenAdminNetwork(app, listen, tls);
 }
 
 /** What can be asked only of a node that runs. */
@@ -203,9 +210,12 @@ export async function startNode(
     const admin = adminApp(config, open, services);
     services.gateway.start();
     front.addAdminRoutes(admin);
-    addConfigRoute(admin, open.node.asks, settings);
+    addConfigRoute(admin, open.node.asks, () => reloads.settings);
     const moves = addRunningRoutes(admin, config, open, process, () => front.busyness());
     const listeners = await listen(config, open, admin);
+    const { log, ports: { clock } } = open;
+    const { changeTls } = listeners;
+    const reloads = new NodeReload({ front, log, clock, changeTls }, { config, settings });
     if (share === null) await logActions(open.dir.path, open.log);
     if (!isUnspecified(config.server.bind.host)) open.cells?.setPublicUrl(front.url);
     open.log.info("serving", { url: front.url, domain: config.server.domain });
@@ -217,7 +227,11 @@ export async function startNode(
     takeUnreplicated(open, config);
     const handOver = (done: (handed: boolean) => void) =>
       open.standby === null ? done(false) : open.standby.member.handOver(done);
-    return { url: front.url, invite, admin: listeners.network, stop, handOver, stopped };
+    const reload = (next: Reload) => {
+      open.reloadCopies(reloadInput(next));
+      return reloads.reload(next);
+    };
+    return { url: front.url, invite, admin: listeners.network, stop, reload, handOver, stopped };
   } catch (error) {
     await open.close();
     throw error;

@@ -3,7 +3,7 @@ import type { Config, ConfigInput } from "./config/config.ts";
 import type { RunningRoost } from "./cli/launcher.ts";
 import type { Store } from "./node/ports.ts";
 import { adminToken } from "./system/admin_token.ts";
-import { configFilePaths } from "./config_files.ts";
+import { configFilePaths } from "./config/paths.ts";
 import {
   type DataDir,
   meterSocketPath,
@@ -25,9 +25,15 @@ import { openStore } from "./open_store.ts";
 import { proxySocket } from "./system/socket_proxy.ts";
 import { retries } from "./settings.ts";
 import { canShare, type SharedPort, takeSharedPort } from "./system/shared_port.ts";
-import { startLog } from "./system/logger.ts";
+import { type LiveLog, startLog } from "./system/logger.ts";
 import { startOwn } from "./system/worker_process.ts";
-import { STOP_LINE, workerInput, type WorkerLine } from "./workers/share.ts";
+import {
+  reloadInput,
+  reloadLine,
+  STOP_LINE,
+  workerInput,
+  type WorkerLine,
+} from "./workers/share.ts";
 import { STORE_FRAME_BYTES_MAX } from "./store/store_frames.ts";
 import { StoreServer } from "./store/store_server.ts";
 import { Supervisor, type SupervisorDeps } from "./workers/supervisor.ts";
@@ -85,11 +91,13 @@ export async function supervise(
   try {
     const { dir, store, server } = await openServed(config, runtime, opened);
     const port = await takeSharedPort(config.server.bind);
+    const write = (line: string) => out.write(line);
+    const { spawn, use } = spawner(config, input, { port, count, runtime, log: write });
     const supervisor = new Supervisor({
       ...runtime,
       count,
       drainMs: config.timeouts.drainMs,
-      spawn: spawner(config, input, { port, count, runtime, log: (line) => out.write(line) }),
+      spawn,
       ended: (number, done) => {
         const node = workerNodeId(dir.nodeId, number);
         server.drop(node);
@@ -108,11 +116,26 @@ export async function supervise(
       log.info("draining", { limitMs: config.timeouts.drainMs });
       supervisor.stop();
     };
-    return { url, invite, admin, stop, handOver: (done) => done(false), stopped };
+    const reload = reloading(supervisor, log, use);
+    return { url, invite, admin, stop, reload, handOver: (done) => done(false), stopped };
   } catch (error) {
     await opened.close();
     throw error;
   }
+}
+
+function reloading(
+  supervisor: Supervisor,
+  log: LiveLog,
+  use: (input: ConfigInput) => void,
+): RunningRoost["reload"] {
+  return (next) => {
+    if (next.kind === "config") {
+      use(next.input);
+      log.setLevel(next.config.log.level);
+    }
+    return supervisor.reload(reloadInput(next));
+  };
 }
 
 /** Takes the directory, opens its store, and serves that. */
@@ -163,11 +186,16 @@ function spawner(
     readonly runtime: Runtime;
     readonly log: (line: string) => void;
   },
-): SupervisorDeps["spawn"] {
+): {
+  readonly spawn: SupervisorDeps["spawn"];
+  /** Has workers that start from now on read another configuration. */
+  use(input: ConfigInput): void;
+} {
   const secret = encodeBase64Url(runtime.random.bytes(SECRET_BYTES));
-  const shared = workerInput({ ...input, dataDir: config.dataDir });
+  const sharedOf = (input: ConfigInput) => workerInput({ ...input, dataDir: config.dataDir });
+  let shared = sharedOf(input);
   let kept = true;
-  return (number, { said, exited }) => {
+  const spawn: SupervisorDeps["spawn"] = (number, { said, exited }) => {
     const process = startOwn([WORKER_COMMAND], {
       said(text) {
         const line: WorkerLine = JSON.parse(text);
@@ -184,6 +212,12 @@ function spawner(
     process.say(
       JSON.stringify({ input: shared, share: { number, count, port: port.port, secret } }),
     );
-    return { pid: process.pid, stop: () => process.say(STOP_LINE), kill: () => process.kill() };
+    return {
+      pid: process.pid,
+      stop: () => process.say(STOP_LINE),
+      reload: (wanted) => process.say(reloadLine(wanted)),
+      kill: () => process.kill(),
+    };
   };
+  return { spawn, use: (input) => void (shared = sharedOf(input)) };
 }

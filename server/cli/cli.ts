@@ -1,22 +1,21 @@
 /** The command line. Exit codes: 0 done, 1 the operation failed, 2 wrong usage or configuration. */
 import { Command, CommanderError } from "commander";
 import { nearest } from "../config/nearest.ts";
-import { shownSettings } from "../config/show.ts";
-import { DASHBOARD_PATH } from "../web/dashboard_path.ts";
 import { visible, visibleLines } from "../text/visible.ts";
 import { VERSION } from "../config/version.ts";
 import { addAdminCommands } from "./admin.ts";
 import { addBackupCommands } from "./backup.ts";
 import { addCheckCommand, addRepairCommand } from "./check.ts";
 import { addCompletionCommand } from "./completion.ts";
-import { addConfigCommands, addConfigOptions, loadConfig, printWarnings } from "./config.ts";
+import { addConfigCommands, addConfigOptions, type loadConfig } from "./config.ts";
 import { type CliHost, EXIT, UsageError } from "./host.ts";
-import { StartEnded, WORKER_COMMAND } from "./launcher.ts";
+import { WORKER_COMMAND } from "./launcher.ts";
 import { addInspectCommands } from "./inspect.ts";
 import { addCellsCommand } from "./cells.ts";
 import { addClusterCommands } from "./cluster.ts";
 import { addTraceCommand } from "./trace.ts";
 import { addShardCommands } from "./shards.ts";
+import { start } from "./start.ts";
 import { addInviteCommands } from "./invites.ts";
 import { addTransferCommands } from "./transfer.ts";
 import { addStoreCommands } from "./store.ts";
@@ -45,61 +44,6 @@ const WITNESS_HELP = `
 Two cells and a witness decide on names while any one of the three is lost. It needs little of a
 machine, which should share nothing with those of the others; --cells-name, --cells-listen,
 --cells-join and --cells-secret-file as for any cell.`;
-
-/**
- * Serves until a signal drains the node; a second signal does not wait. A signal that comes while
- * the node is starting drains it as soon as it serves: somebody may have got in already. One that
- * waits for its role in a standby ends at once.
- */
-async function start(host: CliHost, options: Parameters<typeof loadConfig>[1]): Promise<number> {
-  const loaded = await loadConfig(host, options);
-  printWarnings(host, loaded);
-  const { startRoost } = await host.launcher();
-  let signals = 0;
-  let stop: () => void = () => {};
-  let ignore = () => {};
-  const ending = new AbortController();
-  const { serviceManager } = host;
-  // A place that waits for its role in a standby has started: it may wait for years.
-  if (loaded.config.standby.at !== null) {
-    serviceManager?.notify("READY=1", "STATUS=waits until it is the primary of its store");
-  }
-  const unfeed = serviceManager?.feedWatchdog() ?? (() => {});
-  const stopped = new Promise<number>((resolve) => {
-    ignore = host.onSignal((signal) => {
-      serviceManager?.notify("STOPPING=1", "STATUS=finishes accepted work");
-      if (++signals > 1) return resolve(EXIT.failed);
-      host.err(`roost: ${signal}: finishing accepted work; again to stop at once\n`);
-      ending.abort();
-      stop();
-    });
-  });
-  try {
-    const { config, effective, input } = loaded;
-    const starting = startRoost(config, shownSettings(effective), input, ending.signal);
-    const running = await Promise.race([starting, stopped]);
-    if (typeof running === "number") return running;
-    stop = () => running.stop();
-    serviceManager?.notify("READY=1", `STATUS=serves ${config.server.domain} at ${running.url}`);
-    host.out(`Roost ${VERSION} serves ${loaded.config.server.domain} at ${running.url}\n`);
-    if (running.invite !== null) {
-      host.out(`Registration needs an invite. The first one, for one account: ${running.invite}\n`);
-    }
-    if (running.admin !== null) {
-      const { url, tokenFile } = running.admin;
-      host.out(`The admin API listens at ${url}; its token is in ${tokenFile}\n`);
-      host.out(`The dashboard is at ${url}${DASHBOARD_PATH}\n`);
-    }
-    if (signals > 0) stop();
-    return await Promise.race([stopped, running.stopped]);
-  } catch (error) {
-    if (error instanceof StartEnded) return EXIT.ok;
-    throw error;
-  } finally {
-    unfeed();
-    ignore();
-  }
-}
 
 /** Adds commands to the tree; `exit` takes the exit code of an action. */
 export type AddCommands = (program: Command, host: CliHost, exit: (code: number) => void) => void;

@@ -1,5 +1,5 @@
 /** The options that make a configuration, and the commands that show it. */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { z } from "zod";
 import { type ConfigInput, type ConfigResult, resolveConfig } from "../config/config.ts";
@@ -10,6 +10,7 @@ import {
   shownSettings,
   showText,
 } from "../config/show.ts";
+import { watchedPaths } from "../config/paths.ts";
 import { NoServerError } from "../ops/socket.ts";
 import { adminCall, MISSING, noteMissing } from "./client.ts";
 import { visibleLines } from "../text/visible.ts";
@@ -52,6 +53,8 @@ interface ConfigOptions {
 export type Loaded = Extract<ConfigResult, { readonly ok: true }> & {
   /** What it was read from. */
   readonly input: ConfigInput;
+  /** The files after whose changes it is to be read again. */
+  readonly watched: readonly string[];
 };
 
 function collect(value: string, before: readonly string[]): readonly string[] {
@@ -112,7 +115,7 @@ export async function loadConfig(host: CliHost, options: ConfigOptions): Promise
   };
   const result = resolveConfig(input);
   if (!result.ok) throw new UsageError(...result.errors);
-  return { ...result, input };
+  return { ...result, input, watched: [resolve(host.cwd, path), ...watchedPaths(result.config)] };
 }
 
 /** Prints what is probably not meant. */

@@ -10,6 +10,13 @@ import type { Terminal } from "../system/terminal.ts";
 import type { AdminTransport } from "../ops/transport.ts";
 import type { Launcher } from "./launcher.ts";
 
+/** Files whose changes are noticed. */
+export interface WatchedFiles {
+  /** Notices changes of these from now on, and of no others; they need not exist. */
+  watch(paths: readonly string[]): Promise<void>;
+  stop(): void;
+}
+
 /** The machine as the command line sees it. */
 export interface CliHost extends Terminal {
   readonly env: Readonly<Record<string, string>>;
@@ -49,8 +56,12 @@ export interface CliHost extends Terminal {
   adminSocket(path: string): AdminTransport;
   /** Waits (ms). */
   pause(delayMs: number): Promise<void>;
-  /** Calls `run` for each SIGTERM and SIGINT, which then do not end the process. */
+  /** Calls `run` for each signal that asks the process to end, which it then does not. */
   onSignal(run: (signal: string) => void): () => void;
+  /** Calls `run` for each SIGHUP. */
+  onReload(run: () => void): () => void;
+  /** Calls `changed` after files that it is given have changed. */
+  watchFiles(changed: () => void): WatchedFiles;
   /** What wants to know when the server serves and stops; null: nothing does. */
   readonly serviceManager: ServiceManager | null;
 }

@@ -13,6 +13,26 @@ export class StartEnded extends Error {
   }
 }
 
+/** A configuration that a running server is to go on with, or why there is none. */
+export type Reload =
+  | {
+    readonly kind: "config";
+    readonly config: Config;
+    readonly settings: readonly ShownSetting[];
+    readonly input: ConfigInput;
+  }
+  | { readonly kind: "faults"; readonly faults: readonly string[] };
+
+/** What has become of it. */
+export interface ReloadReport {
+  /** Settings that are in use now. */
+  readonly changed: readonly string[];
+  /** Settings that would be at the next start. */
+  readonly restart: readonly string[];
+  /** Why something of it cannot be used: what was in use before still is. */
+  readonly faults: readonly string[];
+}
+
 /** A node that serves clients. */
 export interface RunningRoost {
   /** The address to open: `publicUrl`, or where it listens. */
@@ -23,6 +43,8 @@ export interface RunningRoost {
   readonly admin: { readonly url: string; readonly tokenFile: string } | null;
   /** Begins to drain: goaway, accepted work finished, everything closed. Idempotent. */
   stop(): void;
+  /** Goes on with other settings and with the files that they name, and logs it. */
+  reload(next: Reload): Promise<ReloadReport>;
   /** Makes the standby of its store the primary; `done(false)` where none is in sync. */
   handOver(done: (handed: boolean) => void): void;
   /** The exit code, once everything is closed: 0 after a drain. */

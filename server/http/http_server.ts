@@ -4,14 +4,11 @@
  * signed in.
  */
 import {
-  createServer,
   type IncomingMessage,
   type RequestListener,
   type Server,
-  type ServerOptions,
   type ServerResponse,
 } from "node:http";
-import { createServer as createTlsServer } from "node:https";
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
@@ -26,6 +23,7 @@ import type { RelayProofs } from "./relay_proof.ts";
 import { plainAddress } from "./plain_address.ts";
 import { RequestFeeds } from "./request_feeds.ts";
 import type { Turns } from "./turns.ts";
+import { changeTls, HEADER_BYTES_MAX, makeServer, type TlsTexts } from "./node_server.ts";
 import type { Timers } from "../node/ports.ts";
 import type { ListenerWatch } from "./listener_watch.ts";
 import { blockAddresses, listen, watchListener } from "./listener.ts";
@@ -38,8 +36,8 @@ export interface HttpOptions {
   readonly port: number;
   /** Whether other processes of this machine listen there too. */
   readonly shared: boolean;
-  /** PEM texts; null: plain HTTP. */
-  readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** null: plain HTTP. */
+  readonly tls: TlsTexts | null;
   /** What `Strict-Transport-Security` says; null: it is not sent. */
   readonly hsts: string | null;
   /** Addresses (CIDR) whose `X-Forwarded-For` is believed. */
@@ -92,15 +90,15 @@ export interface HttpServer {
   readonly port: number;
   /** Open connections. */
   connections(): number;
+  /**
+   * What new connections get from now on; those that exist go on. TLS stays on or off. Throws where
+   * the platform cannot change it.
+   */
+  change(to: Pick<HttpOptions, "tls" | "hsts">): void;
   /** Stops listening and ends what is open. */
   close(): Promise<void>;
 }
 
-/** Headers of one request, together. */
-const HEADER_BYTES_MAX = 16_384;
-const KEEP_ALIVE_MS = 20_000;
-/** How often node:http looks for requests that take too long (ms). */
-const CHECK_MS = 1000;
 /** What `@hono/node-server` binds to each request. */
 interface Bindings {
   readonly incoming: IncomingMessage;
@@ -226,7 +224,7 @@ function gate(
   proxies: TrustedProxies,
   deps: HttpDeps,
   feeds: RequestFeeds,
-  hsts: string | null,
+  hsts: () => string | null,
   listener: (request: IncomingMessage, response: ServerResponse) => unknown,
 ): RequestListener {
   return (request, response) => {
@@ -236,7 +234,8 @@ function gate(
     feed?.began(request, address);
     response.once("close", markOver);
     if (feed !== undefined) response.once("close", () => feed.answered());
-    if (hsts !== null) response.setHeader("strict-transport-security", hsts);
+    const strict = hsts();
+    if (strict !== null) response.setHeader("strict-transport-security", strict);
     const refusal = deps.admitAddress(address) ?? hostRefusal(deps, request, address);
     if (refusal === null) return void listener(request, response);
     feed?.refuse();
@@ -262,28 +261,6 @@ function hostFault({ rawHeaders, httpVersion }: IncomingMessage): Failure | null
   return fail("bad_request", `The request has ${hosts} Host headers, wants one`);
 }
 
-/**
- * Whether a request is handed to `upgrade`: any other protocol than WebSocket is not known here,
- * and a request that asks for it is answered as HTTP/1.1 (RFC 9110 section 7.8).
- */
-function asksForWebSocket({ headers }: IncomingMessage): boolean {
-  return headers.upgrade?.trim().toLowerCase() === "websocket";
-}
-
-/** What node:http bounds itself. */
-function httpLimits(options: HttpOptions): ServerOptions {
-  const limits: ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean } = {
-    requireHostHeader: false,
-    shouldUpgradeCallback: asksForWebSocket,
-    maxHeaderSize: HEADER_BYTES_MAX,
-    headersTimeout: options.requestTimeoutMs,
-    requestTimeout: options.requestTimeoutMs * 2,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionsCheckingInterval: CHECK_MS,
-  };
-  return limits;
-}
-
 /** Opens the door; rejects where it cannot listen, with a message that says what to change. */
 export function openHttpServer(deps: HttpDeps, options: HttpOptions): Promise<HttpServer> {
   const proxies = new TrustedProxies(options.trustedProxies, deps.relays ?? null);
@@ -300,11 +277,9 @@ export function openHttpServer(deps: HttpDeps, options: HttpOptions): Promise<Ht
     },
   });
   const feeds = new RequestFeeds(deps);
-  const gated = gate(proxies, deps, feeds, options.hsts, listener);
-  const server = options.tls === null ? createServer(httpLimits(options), gated) : createTlsServer(
-    { ...httpLimits(options), ...options.tls, handshakeTimeout: options.requestTimeoutMs },
-    gated,
-  );
+  let { hsts } = options;
+  const gated = gate(proxies, deps, feeds, () => hsts, listener);
+  const server = makeServer(options, gated);
   // What a client expects (RFC 9110 section 10.1.1) and is not known here is ignored.
   server.on("checkExpectation", gated);
   feeds.watch(server, options.tls !== null);
@@ -331,6 +306,10 @@ export function openHttpServer(deps: HttpDeps, options: HttpOptions): Promise<Ht
     return {
       port,
       connections: () => callers.total,
+      change(to) {
+        if (to.tls !== null) changeTls(server, to.tls);
+        hsts = to.hsts;
+      },
       close() {
         watch?.stop();
         feeds.stop();

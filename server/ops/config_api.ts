@@ -30,20 +30,24 @@ function textOf(value: unknown): string {
   return JSON.stringify(value ?? null);
 }
 
-/** Adds `GET /admin/config`: `differ` has the settings that another node has with another value. */
+/**
+ * Adds `GET /admin/config`: `differ` has the settings that another node has with another value.
+ * `current` has those of this node, which reloads change.
+ */
 export function addConfigRoute(
   app: Hono,
   asks: Pick<Asks, "on" | "all">,
-  settings: readonly ShownSetting[],
+  current: () => readonly ShownSetting[],
 ): void {
-  const values = settings.map(({ key, value }) => ({ key, value }));
-  const mine = new Map(values.map(({ key, value }) => [key, textOf(value)]));
-  asks.on(VALUES, (_, done) => done(ok(values)));
+  const values = () => current().map(({ key, value }) => ({ key, value }));
+  asks.on(VALUES, (_, done) => done(ok(values())));
   app.get(
     "/admin/config",
     () =>
       new Promise<Response>((done) =>
         asks.all(VALUES, null, ({ replies, missing }) => {
+          const settings = current();
+          const mine = new Map(values().map(({ key, value }) => [key, textOf(value)]));
           const differ = replies.flatMap(({ node, value }) =>
             value.filter(({ key, value }) => {
               const own = mine.get(key);

@@ -23,6 +23,11 @@ import {
   registerDoor,
   registerSignInQueue,
 } from "../http/series.ts";
+import {
+  newReloadCounters,
+  registerReloads,
+  type ReloadCounters,
+} from "../http/reload_counters.ts";
 import { registerEdge } from "../edge/edge_series.ts";
 import { registerExperiments, registerGateway } from "../gateway/series.ts";
 import { registerNode } from "../node/node_series.ts";
@@ -36,6 +41,7 @@ export interface FrontCounters {
   readonly ws: WsCounters;
   readonly door: HttpCounters;
   readonly streams: OpenStreams;
+  readonly reloads: ReloadCounters;
   /** Connections that the protocol refused. */
   readonly protocol: { malformed: number; timeout: number };
 }
@@ -55,6 +61,7 @@ export function newFrontCounters(): FrontCounters {
       reopened: 0,
     },
     streams: newStreamCounters(),
+    reloads: newReloadCounters(),
     protocol: { malformed: 0, timeout: 0 },
   };
 }
@@ -103,6 +110,7 @@ export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
   registerStreams(to, counts.streams);
   registerRefused(to, counts.protocol);
   registerDoor(to, counts.door, () => sources.connections());
+  registerReloads(to, counts.reloads);
   registerSignInQueue(to, sources.signInQueue);
   registerAdmission(to, sources.keeper);
   registerGateway(to, sources.gateway);

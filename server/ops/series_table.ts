@@ -168,6 +168,17 @@ export const SERIES: readonly Series[] = [
     "roost_loop_lag_average_seconds",
     "Moving average of the event loop's lateness, by which admission decides.",
   ),
+  counter(
+    "roost_reloads_total",
+    "How often settings and their files were read again; failed: something could not be used, and " +
+      "what was in use before still is.",
+    "outcome",
+  ),
+  gauge("roost_reload_failing", "1 while the last reload failed, else 0."),
+  gauge(
+    "roost_certificate_expiry_seconds",
+    "When the TLS certificate in use expires, since 1970; absent without one.",
+  ),
   gauge("roost_ready", "1 while the node takes new work, else 0."),
   gauge(
     "roost_clock_offset_seconds",

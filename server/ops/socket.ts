@@ -1,10 +1,8 @@
-/** The admin API over a Unix socket and the network: the one transport file of `admin/`. */
+/** The admin API over a Unix socket. */
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import type { Hono } from "hono";
 import type { AdminTransport } from "./transport.ts";
-import { formatBind } from "../config/address.ts";
 import { actorHeaders } from "./audit.ts";
-import type { GuardedApp } from "./guard.ts";
 
 /** How long the server may take for one request: a password's keys take tenths of a second. */
 const ANSWER_TIMEOUT_MS = 60_000;
@@ -38,30 +36,6 @@ export async function listenAdmin(
       await removeSocket(path);
     },
   };
-}
-
-/** Serves the app at an address, over TLS where there are keys. Answers its URL. */
-export function listenAdminNetwork(
-  app: GuardedApp,
-  { host, port }: { readonly host: string; readonly port: number },
-  tls: { readonly cert: string; readonly key: string } | null,
-): AdminListener & { readonly url: string } {
-  let server: Deno.HttpServer<Deno.NetAddr>;
-  try {
-    server = Deno.serve(
-      { hostname: host, port, onListen: () => {}, ...(tls ?? {}) },
-      (request, { remoteAddr }) => app(request, remoteAddr.hostname),
-    );
-  } catch (cause) {
-    const actual = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`Cannot listen at admin.listen ${formatBind({ host, port })}: ${actual}`, {
-      cause,
-    });
-  }
-  const url = `${tls === null ? "http" : "https"}://${
-    formatBind({ host, port: server.addr.port })
-  }`;
-  return { url, close: () => server.shutdown() };
 }
 
 /** The text of a page that the admin socket at `path` serves; null where it does not within `ms`. */

@@ -1,4 +1,4 @@
-/** The files that settings name: keys and certificates, read once at the start. */
+/** The files that settings name: keys and certificates, read at the start and whenever they change. */
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 
 function reason(cause: unknown): string {
@@ -18,6 +18,29 @@ export async function readConfigFile(setting: string, path: string): Promise<str
 export interface TlsFiles {
   readonly cert: string;
   readonly key: string;
+  /** From when until when the certificate is valid (ms since 1970). */
+  readonly startsAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+/** Why a certificate is of no use now, to follow its name; null where it is. */
+export function validityFault(
+  { startsAtMs, expiresAtMs }: Pick<TlsFiles, "startsAtMs" | "expiresAtMs">,
+  wallMs: number,
+): string | null {
+  const day = (ms: number) => new Date(ms).toISOString();
+  if (wallMs >= expiresAtMs) return `expired on ${day(expiresAtMs)}`;
+  return wallMs < startsAtMs ? `is not valid before ${day(startsAtMs)}` : null;
+}
+
+/** The certificate and its key, from their PEM texts; throws where they are none. */
+export function tlsOf(cert: string, key: string): TlsFiles & { readonly own: boolean } {
+  const exported = { type: "spki", format: "der" } as const;
+  const leaf = new X509Certificate(cert);
+  const certified = leaf.publicKey.export(exported);
+  const own = createPublicKey(createPrivateKey(key)).export(exported).equals(certified);
+  const { validFrom, validTo } = leaf;
+  return { cert, key, own, startsAtMs: Date.parse(validFrom), expiresAtMs: Date.parse(validTo) };
 }
 
 /**
@@ -28,17 +51,16 @@ export async function readTlsFiles(certPath: string, keyPath: string): Promise<T
   const cert = await readConfigFile("server.tlsCert", certPath);
   const key = await readConfigFile("server.tlsKey", keyPath);
   const where = `Cannot use server.tlsCert ${certPath} and server.tlsKey ${keyPath}`;
-  let own: boolean;
+  let read: ReturnType<typeof tlsOf>;
   try {
-    const exported = { type: "spki", format: "der" } as const;
-    const certified = new X509Certificate(cert).publicKey.export(exported);
-    own = createPublicKey(createPrivateKey(key)).export(exported).equals(certified);
+    read = tlsOf(cert, key);
   } catch (cause) {
     throw new Error(
       `${where}: ${reason(cause)}. Give a PEM certificate with its chain, and its PEM private key.`,
       { cause },
     );
   }
+  const { own, ...tls } = read;
   if (!own) throw new Error(`${where}: the key is not the certificate's. Give the one it has.`);
-  return { cert, key };
+  return tls;
 }

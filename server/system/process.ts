@@ -2,6 +2,9 @@
 import process from "node:process";
 import type { Cancel } from "../node/ports.ts";
 
+/** What asks a process to end. */
+export type EndSignal = "SIGTERM" | "SIGINT" | "SIGHUP";
+
 /** This process. */
 export interface Process {
   readonly pid: number;
@@ -13,8 +16,13 @@ export interface Process {
   rssBytes(): number;
   /** CPU time so far, user and system; null where the platform does not say. Costs 3 µs. */
   cpuMs(): number | null;
-  /** Calls `run` for each SIGTERM and SIGINT, which then neither end the process nor keep it. */
-  onSignal(run: (signal: "SIGTERM" | "SIGINT") => void): Cancel;
+  /**
+   * Calls `run` for each SIGTERM and SIGINT, and for the SIGHUP of a terminal that was closed; they
+   * then neither end the process nor keep it.
+   */
+  onSignal(run: (signal: EndSignal) => void): Cancel;
+  /** Calls `run` for each other SIGHUP, which asks to read the configuration anew. */
+  onReload(run: () => void): Cancel;
   /**
    * Calls `run` for each bug that nobody caught: thrown by a callback or a timer, or a rejection.
    * The state is not to be trusted any more: `run` logs it and exits.
@@ -30,15 +38,34 @@ export function parseFilesMax(limits: string): number | null {
   return m[1] === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(m[1]);
 }
 
-const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+function listenTo(signal: Deno.Signal, run: () => void): Cancel {
+  Deno.addSignalListener(signal, run);
+  return () => Deno.removeSignalListener(signal, run);
+}
 
-function onSignal(run: (signal: "SIGTERM" | "SIGINT") => void): Cancel {
-  const added = SIGNALS.map((signal) => {
-    const handler = () => run(signal);
-    Deno.addSignalListener(signal, handler);
-    return () => Deno.removeSignalListener(signal, handler);
-  });
+const ON_TERMINAL = Deno.stdin.isTerminal();
+
+/** Whether the terminal that the program was started on was closed: SIGHUP tells that, too. */
+function hungUp(): boolean {
+  return ON_TERMINAL && !Deno.stdin.isTerminal();
+}
+
+function onSignal(run: (signal: EndSignal) => void): Cancel {
+  const added = [
+    listenTo("SIGTERM", () => run("SIGTERM")),
+    listenTo("SIGINT", () => run("SIGINT")),
+    onHangUp(() => hungUp() && run("SIGHUP")),
+  ];
   return () => added.forEach((remove) => remove());
+}
+
+/** On Windows it tells that a console is closed, and nothing else. */
+function onHangUp(run: () => void): Cancel {
+  return Deno.build.os === "windows" ? () => {} : listenTo("SIGHUP", run);
+}
+
+function onReload(run: () => void): Cancel {
+  return onHangUp(() => hungUp() || run());
 }
 
 function onFatal(run: (cause: unknown) => void): Cancel {
@@ -98,6 +125,7 @@ export function systemProcess(): Process {
     rssBytes: () => Deno.memoryUsage().rss,
     cpuMs,
     onSignal,
+    onReload,
     onFatal,
     exit: (code) => Deno.exit(code),
   };

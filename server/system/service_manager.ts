@@ -8,6 +8,8 @@ import type { Cancel, Timers } from "../node/ports.ts";
 export interface ServiceManager {
   /** Sends assignments such as `READY=1`. One that cannot be sent is lost: the service goes on. */
   notify(...assignments: readonly string[]): void;
+  /** Says that the configuration is being read again; `READY=1` follows when that is done. */
+  reloading(): void;
   /**
    * Keeps its watchdog from ending the process for as long as the event loop turns; does nothing where
    * there is none.
@@ -19,6 +21,7 @@ const GLIBC = "libc.so.6";
 const AF_UNIX = 1;
 /** SOCK_DGRAM | SOCK_CLOEXEC, of every architecture that Deno runs on. */
 const SOCKET_KIND = 2 | 0o2000000;
+const CLOCK_MONOTONIC = 1;
 /** MSG_DONTWAIT | MSG_NOSIGNAL: a manager that does not read does not stop the event loop. */
 const SEND_FLAGS = 0x40 | 0x4000;
 /** Length of `sun_path` (unix(7)). */
@@ -56,26 +59,42 @@ function cLibrary() {
       socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
       sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
       close: { parameters: ["i32"], result: "i32" },
+      clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
     }).symbols;
   } catch {
     return null;
   }
 }
 
-/** Sends one datagram to an address. */
-function sender(to: Uint8Array<ArrayBuffer>): ((text: string) => void) | null {
+/** What the C library does for reports. */
+interface Reports {
+  send(text: string): void;
+  /** The monotonic clock of the machine (µs). */
+  micros(): bigint;
+}
+
+/** Sends datagrams to an address. */
+function reports(to: Uint8Array<ArrayBuffer>): Reports | null {
   // Older versions have it with a flag only.
   if (Deno.build.os !== "linux" || typeof Deno.dlopen !== "function") return null;
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return null;
   const library = cLibrary();
   if (library === null) return null;
-  const { socket, sendto, close } = library;
-  return (text) => {
-    const fd = socket(AF_UNIX, SOCKET_KIND, 0);
-    if (fd < 0) return;
-    const bytes = new TextEncoder().encode(text);
-    sendto(fd, bytes, BigInt(bytes.length), SEND_FLAGS, to, to.length);
-    close(fd);
+  const { socket, sendto, close, clock_gettime } = library;
+  return {
+    send(text) {
+      const fd = socket(AF_UNIX, SOCKET_KIND, 0);
+      if (fd < 0) return;
+      const bytes = new TextEncoder().encode(text);
+      sendto(fd, bytes, BigInt(bytes.length), SEND_FLAGS, to, to.length);
+      close(fd);
+    },
+    micros() {
+      // A `timespec`: two numbers of 64 bits.
+      const time = new BigInt64Array(2);
+      clock_gettime(CLOCK_MONOTONIC, time);
+      return time[0]! * 1_000_000n + time[1]! / 1000n;
+    },
   };
 }
 
@@ -86,11 +105,14 @@ export function systemServiceManager(
   timers: Timers,
 ): ServiceManager | null {
   const to = socketAddress(env["NOTIFY_SOCKET"] ?? "");
-  const send = to === null ? null : sender(to);
-  if (send === null) return null;
+  const library = to === null ? null : reports(to);
+  if (library === null) return null;
+  const send = (text: string) => library.send(text);
   const periodMs = watchdogPeriodMs(env, pid);
   return {
     notify: (...assignments) => send(assignments.join("\n")),
+    // With its time, which `Type=notify-reload` wants.
+    reloading: () => send(`RELOADING=1\nMONOTONIC_USEC=${library.micros()}`),
     feedWatchdog() {
       if (periodMs === null) return () => {};
       let cancel: Cancel = () => {};

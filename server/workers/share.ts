@@ -4,6 +4,7 @@
  */
 import type { Bind } from "../config/address.ts";
 import type { Config, ConfigInput } from "../config/config.ts";
+import type { Reload, ReloadReport } from "../cli/launcher.ts";
 import type { Promoted } from "../standby/station.ts";
 
 /** What makes a process a worker. */
@@ -35,6 +36,27 @@ export type PromotedStart = Promoted & { readonly join: string; readonly pages: 
 /** A later line to a worker: drain, then end. */
 export const STOP_LINE = JSON.stringify({ kind: "stop" });
 
+/** What a later line asks a worker to go on with. */
+export type ReloadInput =
+  | { readonly kind: "config"; readonly input: ConfigInput }
+  | { readonly kind: "faults"; readonly faults: readonly string[] };
+
+/** That line. */
+export function reloadLine(reload: ReloadInput): string {
+  return JSON.stringify({ kind: "reload", reload });
+}
+
+/** What such a line asks for; null: it is another line. */
+export function parseReloadLine(line: string): ReloadInput | null {
+  const { kind, reload } = JSON.parse(line);
+  return kind === "reload" ? reload : null;
+}
+
+/** What processes with settings of their own make the same of. */
+export function reloadInput(next: Reload): ReloadInput {
+  return next.kind === "faults" ? next : { kind: "config", input: workerInput(next.input) };
+}
+
 /** A line of a worker. */
 export type WorkerLine =
   | {
@@ -44,6 +66,8 @@ export type WorkerLine =
     readonly invite: string | null;
     readonly admin: { readonly url: string; readonly tokenFile: string } | null;
   }
+  /** What has become of a reload. */
+  | { readonly kind: "reloaded"; readonly report: ReloadReport }
   /** Whether another place has become the primary of the copy, as it was ordered. */
   | { readonly kind: "handed"; readonly done: boolean }
   /** It could not start; the message says what to change. */

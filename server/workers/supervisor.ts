@@ -4,7 +4,8 @@
  */
 import type { Cancel, Runtime } from "../node/ports.ts";
 import type { Retries } from "../../shard/retry.ts";
-import type { WorkerLine } from "./share.ts";
+import type { ReloadInput, WorkerLine } from "./share.ts";
+import type { ReloadReport } from "../cli/launcher.ts";
 
 /** How long a worker must have served for its next end to count as the first (ms). */
 const STEADY_MS = 10_000;
@@ -16,9 +17,14 @@ export interface WorkerProcess {
   readonly pid: number;
   /** Begins to drain. */
   stop(): void;
+  /** Has it go on with other settings; it says what has become of that. */
+  reload(wanted: ReloadInput): void;
   /** Ends it at once. */
   kill(): void;
 }
+
+/** How long a worker may take to go on with other settings (ms). */
+const RELOAD_MS = 30_000;
 
 /** What it needs of the machine. */
 export interface SupervisorDeps extends Runtime {
@@ -47,6 +53,8 @@ interface Slot {
   restart: Cancel | null;
   /** Its process has ended, and that is not settled yet. */
   settling: boolean;
+  /** Called with what has become of a reload; null: its process has ended before. */
+  reloaded: (report: ReloadReport | null) => void;
 }
 
 /** See the head of this file. */
@@ -73,6 +81,7 @@ export class Supervisor {
       tries: 0,
       restart: null,
       settling: false,
+      reloaded: () => {},
     }));
     this.stopped = new Promise((resolve) => this.#resolveStopped = resolve);
   }
@@ -87,6 +96,35 @@ export class Supervisor {
     return new Promise((resolve, reject) => {
       this.#starting = { resolve, reject };
       for (const slot of this.#slots) this.#spawn(slot);
+    });
+  }
+
+  /**
+   * Has all workers go on with other settings; resolves with what has become of that at all that run.
+   * Those that start later get what `spawn` gives them. One at a time.
+   */
+  async reload(wanted: ReloadInput): Promise<ReloadReport> {
+    const reports = await Promise.all(this.#slots.map((slot) => this.#reload(slot, wanted)));
+    const all = (key: keyof ReloadReport) => [
+      ...new Set(reports.flatMap((report) => report?.[key] ?? [])),
+    ];
+    return { changed: all("changed"), restart: all("restart"), faults: all("faults") };
+  }
+
+  #reload(slot: Slot, wanted: ReloadInput): Promise<ReloadReport | null> {
+    const { number, process } = slot;
+    if (process === null) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      const late = this.#deps.timers.after(RELOAD_MS, () => {
+        this.#deps.log.error("worker does not reload", { worker: number });
+        slot.reloaded(null);
+      });
+      slot.reloaded = (report) => {
+        late();
+        slot.reloaded = () => {};
+        resolve(report);
+      };
+      process.reload(wanted);
     });
   }
 
@@ -129,6 +167,7 @@ export class Supervisor {
       this.#deps.log.error("worker not started", { worker: slot.number, error: line.message });
       return this.#fail(new Error(line.message));
     }
+    if (line.kind === "reloaded") return slot.reloaded(line.report);
     if (line.kind !== "serving") return;
     slot.serving = line;
     slot.servingSinceMs = this.#deps.clock.monoMs();
@@ -157,6 +196,7 @@ export class Supervisor {
     slot.process = null;
     slot.serving = null;
     slot.settling = true;
+    slot.reloaded(null);
     if (servedMs >= STEADY_MS) slot.tries = 0;
     if (!this.#stopping) {
       this.ends.set(number, (this.ends.get(number) ?? 0) + 1);

@@ -1,26 +1,8 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { Probe } from "./probe.ts";
+import { makeCertificate } from "./certificates.ts";
 import { ServerProcess, tempDir } from "./server.ts";
-
-const EXTENSIONS = ["subjectAltName=IP:127.0.0.1", "basicConstraints=critical,CA:FALSE"]
-  .flatMap((extension) => ["-addext", extension]);
-
-/** Makes a self-signed certificate in the directory; what is wrong where it cannot, or null. */
-function makeCertificate(dir: string): string | null {
-  const args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj"
-    .split(" ");
-  const files = ["-keyout", `${dir}/key.pem`, "-out", `${dir}/cert.pem`];
-  try {
-    const { success, stderr } = new Deno.Command("openssl", {
-      args: [...args, "/CN=roost.test", ...EXTENSIONS, ...files],
-      stdin: "null",
-    }).outputSync();
-    return success ? null : new TextDecoder().decode(stderr).trim();
-  } catch (error) {
-    return String(error);
-  }
-}
 
 const certificates = tempDir();
 const problem = makeCertificate(certificates.path);

@@ -5,7 +5,7 @@ import { runCli } from "../../server/cli/cli.ts";
 import { addLoadCommand } from "../../server/load/command.ts";
 import type { CliHost } from "../../server/cli/host.ts";
 import { appTransport } from "../../server/cli/client.ts";
-import type { RunningRoost } from "../../server/cli/launcher.ts";
+import type { Reload, RunningRoost } from "../../server/cli/launcher.ts";
 import { NoServerError } from "../../server/ops/socket.ts";
 import type { Config } from "../../server/config/config.ts";
 import { fakeAccounts } from "./admin_fake.ts";
@@ -36,6 +36,13 @@ export class FakeMachine {
   sockets: string[] = [];
   stops = 0;
   signal: (name: string) => void = () => assert.fail("nobody listens for signals");
+  hangUp: () => void = () => assert.fail("nobody listens for SIGHUP");
+  /** Files have changed, of those that are `watched`. */
+  changed: () => void = () => assert.fail("nobody watches files");
+  watched: readonly string[] = [];
+  /** What the server was to go on with, and when each of these has come to an end. */
+  readonly reloads: Reload[] = [];
+  reloaded: Promise<void> = Promise.resolve();
   finish: (code: number) => void = () => assert.fail("not started");
   /** What was recorded for the log of the next server. */
   readonly recorded: string[] = [];
@@ -98,6 +105,8 @@ export class FakeMachine {
       repairs: () => Promise.reject(new Error("no stores here")),
       storeCopies: () => Promise.reject(new Error("no stores here")),
       serviceManager: this.#serviceManager(),
+      onReload: this.#onReload,
+      watchFiles: this.#watchFiles,
       onSignal: (run) => {
         this.signal = run;
         return () => this.signal = () => assert.fail("nobody listens for signals any more");
@@ -109,9 +118,23 @@ export class FakeMachine {
     return runCli(args, this.host(), [addLoadCommand]);
   }
 
+  readonly #onReload: CliHost["onReload"] = (run) => {
+    this.hangUp = run;
+    return () => this.hangUp = () => assert.fail("nobody listens for SIGHUP any more");
+  };
+
+  readonly #watchFiles: CliHost["watchFiles"] = (changed) => {
+    this.changed = changed;
+    return {
+      watch: (paths) => Promise.resolve(void (this.watched = paths)),
+      stop: () => void (this.watched = []),
+    };
+  };
+
   #serviceManager(): CliHost["serviceManager"] {
     return {
       notify: (...assignments) => void this.notified.push(...assignments),
+      reloading: () => void this.notified.push("RELOADING=1"),
       feedWatchdog: () => {
         this.notified.push("WATCHDOG=1");
         return () => void this.notified.push("fed no more");
@@ -124,6 +147,11 @@ export class FakeMachine {
     const stopped = new Promise<number>((resolve) => this.finish = resolve);
     const { invite, admin } = this;
     const stop = () => void this.stops++;
-    return { url: "http://h:1", invite, admin, stop, handOver: () => {}, stopped };
+    const reload = async (next: Reload) => {
+      this.reloads.push(next);
+      await this.reloaded;
+      return { changed: [], restart: [], faults: [] };
+    };
+    return { url: "http://h:1", invite, admin, stop, reload, handOver: () => {}, stopped };
   }
 }

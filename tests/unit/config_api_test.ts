@@ -30,7 +30,7 @@ Deno.test("11: settings are those of the node that is asked, with what other nod
     shown("server.bind", "10.0.0.1:8420"),
     shown("log.level", "info"),
   ];
-  addConfigRoute(app, asks, settings);
+  addConfigRoute(app, asks, () => settings);
   const reply = await (await app.request("/admin/config")).json();
   assert.deepEqual(reply.settings, settings);
   assert.deepEqual(reply.differ, [{ node: "other", key: "rate.sends", value: 7 }]);

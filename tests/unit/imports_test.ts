@@ -25,6 +25,7 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/services.ts",
   "server/start.ts",
   "server/process_life.ts",
+  "server/reload.ts",
   "server/launch.ts",
   "server/supervise.ts",
   "server/worker.ts",

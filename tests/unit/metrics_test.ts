@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { registerReloads } from "../../server/http/reload_counters.ts";
 import {
   createCounters,
   Histogram,
@@ -70,6 +71,7 @@ function metered() {
   registerStreams(to, counts.streams);
   registerRefused(to, counts.protocol);
   registerDoor(to, counts.door, () => 14);
+  registerReloads(to, counts.reloads);
   registerSignInQueue(to, { waiting: 1, refused: 2 });
   registerAdmission(to, { lagMs: () => 1500 });
   registerGateway(to, gateway as unknown as Gateway);

@@ -70,6 +70,10 @@ Deno.test({
     const manager = systemServiceManager(env, 7, timers)!;
     manager.notify("READY=1", "STATUS=serves");
     assert.equal(socket.next(), "READY=1\nSTATUS=serves");
+    manager.reloading();
+    const [, micros] = /^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(socket.next()!)!;
+    // Since the machine has started, which this process did later.
+    assert.ok(Number(micros) / 1000 > performance.now(), `${micros}`);
     const cancel = manager.feedWatchdog();
     due.shift()!();
     assert.deepEqual([socket.next(), socket.next(), socket.next()], [

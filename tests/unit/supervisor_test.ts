@@ -6,7 +6,8 @@ import { Prng } from "../sim/prng.ts";
 import { retries } from "../../server/settings.ts";
 import { Supervisor, type SupervisorDeps } from "../../server/workers/supervisor.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
-import type { WorkerLine } from "../../server/workers/share.ts";
+import type { ReloadInput, WorkerLine } from "../../server/workers/share.ts";
+import type { ReloadReport } from "../../server/cli/launcher.ts";
 
 const DRAIN_MS = 3000;
 
@@ -14,6 +15,8 @@ interface Fake {
   readonly number: number;
   stops: number;
   killed: boolean;
+  readonly reloads: ReloadInput[];
+  reloaded(report: ReloadReport): void;
   serve(): void;
   fail(message: string): void;
   exit(code: number): void;
@@ -30,12 +33,19 @@ function fixture(count: number) {
       number,
       stops: 0,
       killed: false,
+      reloads: [],
+      reloaded: (report) => said({ kind: "reloaded", report }),
       serve: () => said(line),
       fail: (message) => said({ kind: "failed", message }),
       exit: (code) => exited(code),
     };
     made.push(fake);
-    return { pid: 100 + made.length, stop: () => fake.stops++, kill: () => fake.killed = true };
+    return {
+      pid: 100 + made.length,
+      stop: () => fake.stops++,
+      reload: (wanted) => fake.reloads.push(wanted),
+      kill: () => fake.killed = true,
+    };
   };
   const prng = new Prng(1);
   const supervisor = new Supervisor({
@@ -128,4 +138,37 @@ Deno.test("11: workers drain one after another, together at the limit, and are k
   time.runFor(10);
   assert.equal(await supervisor.stopped, 1);
   assert.equal(made.length, 4);
+});
+
+const WANTED: ReloadInput = { kind: "faults", faults: ["none"] };
+const REPORT: ReloadReport = { changed: ["log.level"], restart: [], faults: [] };
+
+Deno.test("13: a supervisor reloads all workers, and says what has become of it at any of them", async () => {
+  const { made, supervisor } = fixture(3);
+  const started = supervisor.start();
+  for (const fake of made) fake.serve();
+  await started;
+  const reloading = supervisor.reload(WANTED);
+  assert.deepEqual(made.map(({ reloads }) => reloads), [[WANTED], [WANTED], [WANTED]]);
+  made[0]!.reloaded(REPORT);
+  made[1]!.reloaded({ ...REPORT, faults: ["bad"] });
+  // It starts again with what all others have.
+  made[2]!.exit(137);
+  assert.deepEqual(await reloading, { changed: ["log.level"], restart: [], faults: ["bad"] });
+});
+
+Deno.test("13: a worker that does not reload does not keep the supervisor from the next time", async () => {
+  const { made, supervisor, time } = fixture(2);
+  const started = supervisor.start();
+  for (const fake of made) fake.serve();
+  await started;
+  const late = supervisor.reload(WANTED);
+  made[0]!.reloaded(REPORT);
+  time.runFor(31_000);
+  assert.deepEqual(await late, REPORT);
+  // What it says of the first time counts as nothing.
+  made[1]!.reloaded({ ...REPORT, faults: ["late"] });
+  const next = supervisor.reload(WANTED);
+  for (const fake of made) fake.reloaded(REPORT);
+  assert.deepEqual(await next, REPORT);
 });

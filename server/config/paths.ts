@@ -1,0 +1,16 @@
+/** The files that a configuration names. */
+import type { Config } from "./config.ts";
+
+/** Absolute paths of all files that the configuration names, whether they exist or not. */
+export function configFilePaths(config: Config): readonly string[] {
+  const { server: { tlsCert, tlsKey }, jwt: { jwksFile, keyFiles }, store: { urlFile } } = config;
+  const secrets = [config.cell.secretFile, config.cells.secretFile];
+  return [tlsCert, tlsKey, jwksFile, urlFile, ...secrets, ...keyFiles]
+    .flatMap((file) => file === null ? [] : [file]);
+}
+
+/** Absolute paths of those that are read again whenever they change. */
+export function watchedPaths({ jwt, server }: Config): readonly string[] {
+  return [server.tlsCert, server.tlsKey, jwt.jwksFile, ...jwt.keyFiles]
+    .flatMap((file) => file === null ? [] : [file]);
+}

@@ -1,0 +1,32 @@
+/** What is counted when the configuration and its files are read again, and the certificate in use. */
+import type { Meter } from "../node/meter.ts";
+
+/** See the head of this file. */
+export interface ReloadCounters {
+  /** Reloads of which everything is in use. */
+  done: number;
+  /** Reloads of which something could not be used. */
+  failed: number;
+  /** Whether the last one was one of those. */
+  failing: boolean;
+  /** The certificate in use; null: there is none. */
+  certificate: { readonly expiresAtMs: number } | null;
+}
+
+/** Counters at zero. */
+export function newReloadCounters(): ReloadCounters {
+  return { done: 0, failed: 0, failing: false, certificate: null };
+}
+
+/** Registers them. */
+export function registerReloads(to: Meter, counters: ReloadCounters): void {
+  to.values("roost_reloads_total", () => [
+    [{ outcome: "done" }, counters.done],
+    [{ outcome: "failed" }, counters.failed],
+  ]);
+  to.value("roost_reload_failing", () => counters.failing ? 1 : 0);
+  to.values("roost_certificate_expiry_seconds", () => {
+    const { certificate } = counters;
+    return certificate === null ? [] : [[{}, Math.floor(certificate.expiresAtMs / 1000)]];
+  });
+}
