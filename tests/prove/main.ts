@@ -2,6 +2,7 @@
 import { backupProof } from "./backup.ts";
 import { binaryProof } from "./binary.ts";
 import { cellProof } from "./cell.ts";
+import { certificatesProof } from "./certificates.ts";
 import { chatProof } from "./chat.ts";
 import { clientProof } from "./client.ts";
 import { coldProof } from "./cold.ts";
@@ -71,6 +72,7 @@ const PROOFS: readonly Proof[] = [
   idleProof,
   reconnectProof,
   reloadProof,
+  certificatesProof,
   reshardProof,
   curvesProof,
   historyProof,
