@@ -10,6 +10,14 @@ import { NoServerError } from "../../server/ops/socket.ts";
 import type { Config } from "../../server/config/config.ts";
 import { fakeAccounts } from "./admin_fake.ts";
 
+const NO_FILES: Pick<CliHost, "claimFile" | "createFile" | "readLines"> = {
+  claimFile: (path) => Promise.reject(new Error(`no file ${path}`)),
+  createFile: (path) => Promise.reject(new Error(`no file ${path}`)),
+  readLines: (path) => {
+    throw new Error(`no file ${path}`);
+  },
+};
+
 /** A machine with files, typed lines, and perhaps a running server. */
 export class FakeMachine {
   readonly fake = fakeAccounts();
@@ -92,11 +100,7 @@ export class FakeMachine {
             return Promise.resolve({ admin: app, domain, close });
           },
         }),
-      claimFile: (path) => Promise.reject(new Error(`no file ${path}`)),
-      createFile: (path) => Promise.reject(new Error(`no file ${path}`)),
-      readLines: (path) => {
-        throw new Error(`no file ${path}`);
-      },
+      ...NO_FILES,
       pause: () => Promise.resolve(),
       adminToken: (dataDir, renew) => Promise.resolve(`${renew ? "new" : "kept"} of ${dataDir}`),
       secret: () => "a new secret",
