@@ -1,4 +1,6 @@
 /** Wires what is beside the protocol: the gateway for other systems, and experiments. */
+import type { CellMesh } from "./peer/cells/mesh.ts";
+import type { OtherCells } from "./gateway/backend/homes.ts";
 import { claimOf } from "./node/claims.ts";
 import type { AccountId, AccountName } from "../shard/name/ids.ts";
 import type { Config } from "./config/config.ts";
@@ -45,17 +47,31 @@ function loaded(load: (done: (error: StoreError | null) => void) => void): Promi
   );
 }
 
+/** Only members of the federation are replied to: others have no part in the name space. */
+function otherCells(mesh: CellMesh): OtherCells {
+  return {
+    one: (cell, question, done) => mesh.queries.one(cell, question, done),
+    on: (what, charsMax, reply) =>
+      mesh.queries.on(what, (input, done, from) => {
+        if (mesh.peers.includes(from)) reply(input, from, done);
+      }, charsMax),
+  };
+}
+
 /** Makes them over a node's store; `openSession` is how the gateway's services are attached. */
 export async function openServices(
   config: Config,
-  { ports, node }: Pick<OpenNode, "ports" | "node">,
+  { ports, node, cells }: Pick<OpenNode, "ports" | "node" | "cells">,
   openSession: GatewayDeps["open"],
 ): Promise<Services> {
   const post = systemPostHook(targetRules(config));
   const registers = new RegisterPoll(ports);
   const { asks, id } = node;
   const cell = { node: id, asks, claimOf: (name: AccountName) => claimOf(node, name) };
-  const others = asks.alone ? {} : { cell };
+  const others = {
+    ...(asks.alone ? {} : { cell }),
+    ...(cells === null ? {} : { cells: otherCells(cells) }),
+  };
   const deps = { ...ports, router: node, post, registers, open: openSession, ...others };
   const gateway = new Gateway(deps, gatewayLimits(config));
   const experiments = new Experiments({ registers, rows: ports.store }, {

@@ -253,8 +253,9 @@ export function targetRules({ gateway }: Config): TargetRules {
 }
 
 /** Bounds of the gateway and of webhooks. */
-export function gatewayLimits({ gateway }: Config): GatewayLimits {
+export function gatewayLimits({ auth, gateway }: Config): GatewayLimits {
   return {
+    tokenLifetimeMs: auth.tokenTtlDays * DAY_MS,
     presencesMax: gateway.presencesMax,
     perServiceMax: gateway.webhooksMax,
     eventsMax: gateway.webhookEventsMax,

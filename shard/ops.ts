@@ -298,11 +298,16 @@ export interface Ops extends CellOps {
   };
   /** Removes a contact and both subscriptions (RFC 6121 section 2.5). */
   "roster.remove": { in: { readonly contact: AccountName }; out: null };
-  /** One of the four subscription stanzas of RFC 6121 section 3, sent by this account. */
+  /**
+   * One of the four subscription stanzas of RFC 6121 section 3, sent by this account. `managed`: who
+   * manages the accounts asks for it, not the user: no rate holds, and a request for what the account
+   * has already sends nothing.
+   */
   "roster.subscription": {
     in: {
       readonly contact: AccountName;
       readonly type: "subscribe" | "subscribed" | "unsubscribe" | "unsubscribed";
+      readonly managed?: true;
     };
     out: null;
   };

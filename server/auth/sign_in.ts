@@ -3,7 +3,7 @@
  * are unknown, disabled or without a password cost the same work and get the same answers as wrong
  * passwords. Only registration tells whether a name is taken, and it is rate-limited.
  */
-import { type AccountName, type DeviceId, newId } from "../../shard/name/ids.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { Credentials } from "../../shard/ops.ts";
 import { parseAddress, preparePassword } from "../../shard/name/name.ts";
@@ -28,7 +28,7 @@ import {
 } from "./scram.ts";
 import { openScram, type ScramState, sealKey, sealScram } from "./scram_seal.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
-import { hashToken, mintToken } from "./token.ts";
+import { mintForDevice } from "./mint.ts";
 import type { FailureLimits, ScramExchange, SignIn, Verified } from "./types.ts";
 
 /** The ports that signing in needs. */
@@ -191,24 +191,7 @@ class SignInService implements SignIn, FailureLimits {
   }
 
   mint(input: Parameters<SignIn["mint"]>[0], done: Parameters<SignIn["mint"]>[1]): void {
-    const { random, clock, router } = this.#deps;
-    const device = input.device ?? newId<DeviceId>(random.bytes(12));
-    const token = mintToken(input.user, random);
-    const expiresAt = clock.wallMs() + this.#options.tokenLifetimeMs;
-    const row = {
-      device,
-      label: input.label,
-      tokenHash: hashToken(token),
-      expiresAt,
-      proof: input.proof,
-      ...(input.place === null ? {} : { place: input.place }),
-    };
-    router.request(
-      input.user,
-      "device.add",
-      row,
-      (result) => done(result.ok ? ok({ token, device, expiresAt }) : result),
-    );
+    mintForDevice(this.#deps, { ...input, lifetimeMs: this.#options.tokenLifetimeMs }, done);
   }
 
   changePassword(input: Parameters<SignIn["changePassword"]>[0], done: Done<null>): void {

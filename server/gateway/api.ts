@@ -127,6 +127,7 @@ const TAGS = {
   "Messages": "Messages from the service's account, and what became of them.",
   "Presence": "Consent of users, their presence, and presence that the service sets.",
   "Webhooks": "Where the server posts outcomes and presence.",
+  "Backend": "For those who have users of their own: accounts, tokens, contacts, messages of users.",
 } as const;
 
 /** The group of a path, by its part after `/gateway/v1/`. */
@@ -137,6 +138,7 @@ const TAG_OF: Readonly<Record<string, keyof typeof TAGS>> = {
   contacts: "Presence",
   presence: "Presence",
   webhooks: "Webhooks",
+  backend: "Backend",
 };
 
 function tagOf(path: string): keyof typeof TAGS {
@@ -224,11 +226,13 @@ const REFUSALS: readonly ErrorCode[] = [
   "unauthorized",
   "forbidden",
   "not_found",
+  "conflict",
   "reset",
   "too_large",
   "limit_reached",
   "rate_limited",
   "busy",
+  "unavailable",
 ];
 
 function responses(route: GatewayRoute): Json {
@@ -240,8 +244,9 @@ function responses(route: GatewayRoute): Json {
   const done = Object.keys(content).length === 0
     ? { description: "Done" }
     : { description: "Done", content };
-  const refused = REFUSALS.map((code) => [STATUS_OF[code], {
-    description: `\`${code}\`: ${ERROR_CODES[code]}`,
+  const byStatus = Map.groupBy(REFUSALS, (code) => STATUS_OF[code]);
+  const refused = [...byStatus].map(([status, codes]) => [status, {
+    description: codes.map((code) => `\`${code}\`: ${ERROR_CODES[code]}`).join(" "),
     content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
   }]);
   return { [route.status]: done, ...Object.fromEntries(refused) };

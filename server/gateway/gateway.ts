@@ -4,6 +4,7 @@
  */
 import type { AccountName } from "../../shard/name/ids.ts";
 import { ok, type Result } from "../../shard/errors.ts";
+import { Backend } from "./backend/backend.ts";
 import type { Cancel, StoreError } from "../node/ports.ts";
 import type { GatewayDeps } from "./gateway_deps.ts";
 import type { HookRecord } from "./hook_events.ts";
@@ -23,6 +24,8 @@ import type { ServiceRecord } from "./service.ts";
 export interface GatewayLimits extends HooksLimits {
   /** Users one service may have presence set for. */
   readonly presencesMax: number;
+  /** How long a token of a user is good for, at most (ms). */
+  readonly tokenLifetimeMs: number;
 }
 
 /** How often it is looked whether tokens have expired (ms). */
@@ -43,6 +46,8 @@ export class Gateway {
   readonly ports: GatewayDeps;
   /** How webhooks are changed and looked at, whichever node is active for them. */
   readonly hookCalls: HookCalls;
+  /** What services that manage accounts can do. */
+  readonly backend: Backend;
   readonly #hubs = new Map<string, Hub>();
   /** Null where the cell is this node. */
   readonly #active: ActiveServices | null;
@@ -56,6 +61,7 @@ export class Gateway {
     const maySend = (service: string) => this.#active?.holds(service) ?? true;
     this.hooks = new Hooks(deps, rows, limits, maySend);
     this.presences = new Presences(deps, limits.presencesMax);
+    this.backend = new Backend(deps, limits.tokenLifetimeMs);
     this.streamCount = new CellCount(deps, "streams", (name) => this.listeners.count(name));
     this.#active = deps.cell === undefined ? null : new ActiveServices(this.#host(deps.cell));
     this.hookCalls = new HookCalls(deps, {

@@ -1,6 +1,7 @@
 /** What the gateway and its parts are made with: the node's ports, its router, and its edge. */
 import type { Result } from "../../shard/errors.ts";
 import type { OpenedSession, OpenSession } from "../edge/types.ts";
+import type { OtherCells } from "./backend/homes.ts";
 import type { GatewayCell } from "./gateway_cell.ts";
 import type { RowRegisters } from "../node/cell_rows.ts";
 import type { Ports, PostHook } from "../node/ports.ts";
@@ -14,5 +15,7 @@ export interface GatewayDeps extends Omit<Ports, "kdf"> {
   readonly registers: RowRegisters;
   /** The other nodes; absent where the cell is this node. */
   readonly cell?: GatewayCell;
+  /** The other cells of the federation; absent where the cell is alone. */
+  readonly cells?: OtherCells;
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
 }

@@ -1,5 +1,6 @@
 /** The gateway's HTTP API: a table of routes, which the app and the document are made from. */
 import { ok } from "../../shard/errors.ts";
+import { backendRoutes } from "./backend/routes.ts";
 import { messageRoutes } from "./message_routes.ts";
 import { presenceRoutes } from "./presence_routes.ts";
 import { type GatewayRoute, route } from "./route.ts";
@@ -27,5 +28,6 @@ export function gatewayRoutes(schemas: GatewaySchemas): readonly GatewayRoute[] 
     ...messageRoutes(schemas),
     ...presenceRoutes(schemas),
     ...webhookRoutes(schemas),
+    ...backendRoutes(schemas),
   ];
 }

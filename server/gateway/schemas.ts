@@ -5,9 +5,13 @@ import { exceedsBytes } from "../text/utf8.ts";
 
 /** Names in one request, and webhooks' lists of them. */
 export const BATCH_MAX = 200;
+/** Contacts in one request. */
+export const CONTACTS_MAX = 1000;
 /** How long presence may be set for (s). */
 const TTL_SECONDS_MAX = 86_400;
 const TTL_SECONDS_DEFAULT = 3600;
+/** Longer than any token lives (s). */
+const LIFETIME_SECONDS_MAX = 1_000_000_000;
 
 function text(bytesMax: number, lengthMin = 0) {
   return z.string().min(lengthMin).refine((value) => !exceedsBytes(value, bytesMax), {
@@ -15,6 +19,47 @@ function text(bytesMax: number, lengthMin = 0) {
     params: { code: "too_large" },
   }).refine((value) => value.isWellFormed(), { error: "must be well-formed Unicode" })
     .meta({ maxLength: bytesMax });
+}
+
+const printable = z.string().regex(/^[\x21-\x7e]{1,64}$/, {
+  error: "must be 1 to 64 printable ASCII characters, no spaces",
+});
+const key = printable.describe("A repetition with the same key is answered alike, and sent once");
+
+/** What services send that manage accounts. */
+function backendSchemas(limits: ProtocolLimits, user: z.ZodType<string, string>) {
+  const device = printable.describe("Name of a device among those of the account");
+  const label = text(limits.labelBytesMax);
+  const pair = z.object({
+    users: z.tuple([user, user]),
+    contacts: z.boolean().default(true).describe("Whether they are to be contacts"),
+  });
+  const contact = z.object({
+    user,
+    label: label.optional().describe("Absent: as it is"),
+    groups: z.array(text(limits.groupBytesMax, 1)).max(limits.groupsMax).optional()
+      .describe("Absent: as they are"),
+  });
+  return {
+    token: z.object({
+      user,
+      device: device.optional().describe("Absent: a new one. Its former token and session end"),
+      label: label.optional().describe("What the user's list of devices shows"),
+      lifetimeSeconds: z.int().min(1).max(LIFETIME_SECONDS_MAX).optional()
+        .describe("At most, and if absent, `auth.tokenTtlDays`"),
+      create: z.boolean().default(true).describe("Whether a missing account is made"),
+    }),
+    device: z.object({ user, device: device.optional() }),
+    pairs: z.object({ pairs: z.array(pair).min(1).max(BATCH_MAX) }),
+    roster: z.object({ user, contacts: z.array(contact).max(CONTACTS_MAX) }),
+    sendAs: z.object({
+      from: user,
+      to: user,
+      key,
+      body: text(limits.messageBytesMax, 1),
+      ext: text(limits.extBytesMax).optional(),
+    }),
+  };
 }
 
 /** The schemas for the server's limits. */
@@ -34,11 +79,10 @@ export function gatewaySchemas(limits: ProtocolLimits) {
   };
   return {
     none: z.object({}),
+    ...backendSchemas(limits, user),
     message: z.object({
       to: user,
-      key: z.string().regex(/^[\x21-\x7e]{1,64}$/, {
-        error: "must be 1 to 64 printable ASCII characters, no spaces",
-      }).describe("A repetition with the same key is answered alike, and sent once"),
+      key,
       body: text(limits.messageBytesMax, 1),
       ext: text(limits.extBytesMax).optional(),
     }),
@@ -101,6 +145,12 @@ const result = z.object({
   code: z.string().optional(),
   retryAfterMs: z.int().optional(),
 });
+const failed = {
+  ok: z.boolean(),
+  code: z.string().optional(),
+  message: z.string().optional(),
+  retryAfterMs: z.int().optional(),
+};
 const webhook = z.object({
   id: z.string(),
   url: z.string(),
@@ -125,6 +175,45 @@ export const GATEWAY_ANSWERS = {
   Outcomes: z.object({ outcomes: z.array(outcome), cursor: z.string(), more: z.boolean() }),
   Presence: z.object({ presence: z.array(presenceView) }),
   Results: z.object({ results: z.array(result) }),
+  UserResults: z.object({
+    results: z.array(z.object({
+      user: z.string(),
+      ...failed,
+      created: z.boolean().optional().describe("False: it existed"),
+    })),
+  }),
+  UserToken: z.object({
+    user: z.string(),
+    device: z.string(),
+    token: z.string().describe("Told once"),
+    expiresAt: z.int(),
+    created: z.boolean().describe("The account was made"),
+  }),
+  SignedOut: z.object({
+    user: z.string(),
+    devices: z.int().describe("How many there were"),
+  }),
+  Removed: z.object({
+    user: z.string(),
+    removed: z.boolean().describe("False: there was no such account"),
+  }),
+  PairResults: z.object({
+    results: z.array(z.object({ users: z.array(z.string()), ...failed })),
+  }),
+  RosterResults: z.object({
+    user: z.string(),
+    results: z.array(z.object({
+      user: z.string(),
+      change: z.enum(["add", "label", "remove"]),
+      ...failed,
+    })).describe("What had to be changed; the rest was so before"),
+  }),
+  SentAs: z.object({
+    seq: z.int().describe("Its position in the user's mailbox"),
+    num: z.int(),
+    at: z.int(),
+    waits: z.literal(true).optional().describe("It waits for a subscription"),
+  }),
   Webhook: webhook,
   Webhooks: z.object({ webhooks: z.array(webhook) }),
 } as const;

@@ -11,6 +11,7 @@ export const SCOPES = {
   "presence.read": "ask for the presence of users who let the service see it",
   "watch": "be notified of changes of presence, by events or webhook",
   "outcomes": "read what became of messages, by events, page or webhook",
+  "users.manage": "make and delete any account, sign it in and out, set its contacts, send as it",
 } as const;
 
 /** One of the scopes. */

@@ -6,6 +6,7 @@ import type { RosterItem } from "../roster/roster.ts";
 import type { Inbound, SubscriptionState, SubscriptionType } from "../roster/subscription.ts";
 import {
   hasFrom,
+  hasTo,
   inbound,
   NO_SUBSCRIPTION,
   outbound,
@@ -238,6 +239,7 @@ export const changeSubscription: Handler<"roster.subscription"> = (
   if (fresh && resolved === undefined) return { wait: "resolve", name: input.contact };
   const peerId: AccountId | "" = fresh ? resolved ?? "" : before.peerId;
   const current = stateTowards(before, peerId);
+  if (input.managed && input.type === "subscribe" && hasTo(current)) return ok(null);
   const step = outbound(current, input.type);
   const listed = before.listed || input.type === "subscribe" ||
     (input.type === "subscribed" && step.changed);
@@ -249,7 +251,7 @@ export const changeSubscription: Handler<"roster.subscription"> = (
     ? cannotBegin(turn, account, input.contact, "change the subscription")
     : null;
   if (noRoom !== null) return noRoom;
-  if (input.type === "subscribe" && !mayRequest(turn, account)) {
+  if (input.type === "subscribe" && !input.managed && !mayRequest(turn, account)) {
     return fail("rate_limited", "Cannot subscribe: too many requests", subscriptionWait(turn));
   }
   const changed = step.changed || current !== before.state || peerId !== before.peerId;

@@ -1,7 +1,6 @@
 /**
- * Questions for operators that are asked of other cells, as `Asks` does within one: any linked node of
- * a cell replies for all of it. Questions and replies are JSON texts; a cell without that question
- * does not reply.
+ * Questions that are asked of other cells, as `Asks` does within one: any linked node of a cell replies
+ * for all of it. Questions and replies are JSON texts; a cell without that question does not reply.
  */
 import type { Cancel, Runtime } from "../../node/ports.ts";
 import type { CellName } from "../../../shard/name/ids.ts";
@@ -10,8 +9,18 @@ import type { Linked } from "./sayings.ts";
 
 /** How long a cell may take (ms). */
 const REPLY_MS = 4000;
-/** Characters of a question; a reply has at most what a frame may have. */
+/** Characters of a question that says nothing else; a reply has at most what a frame may have. */
 const INPUT_CHARS_MAX = 1024;
+
+type Replier = (input: string, done: (reply: string) => void, from: CellName) => void;
+
+/** A question to a cell. */
+export interface CellQuestion {
+  readonly what: string;
+  readonly input: string;
+  /** How long the cell may take (ms). */
+  readonly replyMs: number;
+}
 
 /** What other cells have replied, with those that have not. */
 export interface CellReplies {
@@ -37,7 +46,7 @@ interface Asked {
 /** See the head of this file. */
 export class CellQueries {
   readonly #deps: CellQueriesDeps;
-  readonly #repliers = new Map<string, (input: string, done: (reply: string) => void) => void>();
+  readonly #repliers = new Map<string, { readonly charsMax: number; readonly reply: Replier }>();
   readonly #asked = new Map<number, Asked>();
   #number = 0;
 
@@ -45,9 +54,14 @@ export class CellQueries {
     this.#deps = deps;
   }
 
-  /** Registers how this cell replies to a question. */
-  on(what: string, reply: (input: string, done: (reply: string) => void) => void): void {
-    this.#repliers.set(what, reply);
+  /** Registers how this cell replies to a question of `charsMax` characters at most. */
+  on(what: string, reply: Replier, charsMax = INPUT_CHARS_MAX): void {
+    this.#repliers.set(what, { reply, charsMax });
+  }
+
+  /** Asks one cell; null where it has not replied in time, or is not linked. */
+  one(cell: CellName, question: CellQuestion, done: (reply: string | null) => void): void {
+    this.#ask(cell, question, done);
   }
 
   /** Asks all other cells. */
@@ -58,7 +72,7 @@ export class CellQueries {
     let left = cells.length;
     if (left === 0) return done({ replies, missing });
     for (const cell of cells) {
-      this.#ask(cell, { what, input }, (reply) => {
+      this.#ask(cell, { what, input, replyMs: REPLY_MS }, (reply) => {
         if (reply === null) missing.push(cell);
         else replies.push({ cell, reply });
         if (--left === 0) done({ replies, missing });
@@ -68,13 +82,13 @@ export class CellQueries {
 
   #ask(
     cell: CellName,
-    { what, input }: { readonly what: string; readonly input: string },
+    { what, input, replyMs }: CellQuestion,
     done: (reply: string | null) => void,
   ): void {
     const { isLinked, send, timers } = this.#deps;
     if (!isLinked(cell)) return done(null);
     const n = ++this.#number;
-    const cancel = timers.after(REPLY_MS, () => this.#settle(n, null));
+    const cancel = timers.after(replyMs, () => this.#settle(n, null));
     this.#asked.set(n, { cell, cancel, done });
     send(cell, { kind: "query", n, what, input });
   }
@@ -83,8 +97,9 @@ export class CellQueries {
   take({ node: { cell }, link }: Linked, frame: LinkFrame): void {
     if (frame.kind === "query") {
       const { input, n, what } = frame;
-      if (input.length > INPUT_CHARS_MAX) return;
-      this.#repliers.get(what)?.(input, (reply) => void link.send({ kind: "queried", n, reply }));
+      const replier = this.#repliers.get(what);
+      if (replier === undefined || input.length > replier.charsMax) return;
+      replier.reply(input, (reply) => void link.send({ kind: "queried", n, reply }), cell);
     } else if (frame.kind === "queried" && this.#asked.get(frame.n)?.cell === cell) {
       this.#settle(frame.n, frame.reply);
     }

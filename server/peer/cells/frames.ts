@@ -82,7 +82,7 @@ export type LinkFrame =
   | { readonly kind: "names"; readonly n: number; readonly names: readonly AccountName[] }
   /** The same; the members decide that those which nobody has are the sender's cell's. */
   | { readonly kind: "reserve"; readonly n: number; readonly names: readonly AccountName[] }
-  /** A question that an operator asks, and the reply; see `CellQueries`. */
+  /** A question to the cell, and the reply; see `CellQueries`. */
   | {
     readonly kind: "query";
     readonly n: number;
