@@ -127,7 +127,8 @@ const TAGS = {
   "Messages": "Messages from the service's account, and what became of them.",
   "Presence": "Consent of users, their presence, and presence that the service sets.",
   "Webhooks": "Where the server posts outcomes and presence.",
-  "Backend": "For those who have users of their own: accounts, tokens, contacts, messages of users.",
+  "Backend":
+    "For those who have users of their own: accounts, tokens, contacts, messages of users.",
 } as const;
 
 /** The group of a path, by its part after `/gateway/v1/`. */

@@ -9,6 +9,7 @@ import type { HookRecord } from "../../server/gateway/hook_events.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
+import type { ShardLimits } from "../../shard/limits.ts";
 import type { Scope } from "../../server/gateway/service.ts";
 import { announceFirst } from "../../server/gateway/presences.ts";
 import { type Edge } from "../../server/edge/edge.ts";
@@ -86,7 +87,16 @@ export class GatewayFixture {
   gateway!: Gateway;
   readonly #memory = memoryLog();
 
-  constructor(options: { seed?: number; limits?: Partial<GatewayLimits> } = {}) {
+  readonly #shard: Partial<ShardLimits>;
+
+  constructor(
+    options: {
+      readonly seed?: number;
+      readonly limits?: Partial<GatewayLimits>;
+      readonly shard?: Partial<ShardLimits>;
+    } = {},
+  ) {
+    this.#shard = options.shard ?? {};
     this.prng = new Prng(options.seed ?? 1);
     this.disk = new MemoryDisk(this.time, this.prng.fork("disk"));
     this.limits = { ...GATEWAY_LIMITS, ...options.limits };
@@ -101,6 +111,7 @@ export class GatewayFixture {
       inboundMessageMs: 1,
       inboundMessageBurst: 100_000,
       subscriptionRequestBurst: 100_000,
+      ...this.#shard,
     };
     let deliver: (packet: EdgePacket) => void = () => {};
     const made = makeNode({
@@ -189,6 +200,11 @@ export class GatewayFixture {
     this.ask(name, "roster.subscription", { contact, type: "subscribed" });
     this.ask(name, "roster.subscription", { contact, type: "subscribe" });
     this.time.runFor(200);
+  }
+
+  /** The fields of all lines of the log of one kind. */
+  logged(event: string): readonly Readonly<Record<string, unknown>>[] {
+    return this.#memory.lines.filter((line) => line.event === event).map(({ fields }) => fields);
   }
 
   /** Rows in the store under `meta`, whose second part is `kind`, and their bytes. */

@@ -1,62 +1,11 @@
 import assert from "node:assert/strict";
-import { Hono } from "hono";
 import type { AccountName } from "../../shard/name/ids.ts";
-import { addGateway } from "../../server/gateway/api.ts";
-import { GatewayFixture } from "../sim/gateway_fixture.ts";
+import { openApi } from "./gateway_app.ts";
 import { honoPath } from "../../server/v1/rest.ts";
 import { gatewayRoutes } from "../../server/gateway/routes.ts";
 import { gatewaySchemas } from "../../server/gateway/schemas.ts";
 import { SCOPE_NAMES } from "../../server/gateway/service.ts";
-import { Throttle } from "../../server/auth/throttle.ts";
 import { PROTOCOL_LIMITS } from "../sim/limits.ts";
-
-type Answer = { readonly status: number; readonly value: Readonly<Record<string, unknown>> };
-
-/** The API over a gateway in virtual time. */
-function openApi(burst = 1000) {
-  const w = new GatewayFixture();
-  const app = new Hono();
-  const limits: string[] = [];
-  addGateway(app, {
-    gateway: w.gateway,
-    domain: "example.org",
-    limits: PROTOCOL_LIMITS,
-    throttle: new Throttle({ burst, refillMs: 100, keysMax: 100 }),
-    targets: { privateToo: false, ports: [] },
-    publicUrl: null,
-    streamsMax: 2,
-    admit: () => null,
-    observe: () => {},
-    limited: (limit) => limits.push(limit),
-    refundAddress: () => {},
-  });
-  const request = (line: string, token: string, body?: unknown, headers = {}) => {
-    const [method, path] = line.split(" ") as [string, string];
-    return Promise.resolve(app.request(path, {
-      method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        "content-type": "application/json",
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }));
-  };
-  /** Calls, and lets virtual time run until it is answered. */
-  const call = async (...args: Parameters<typeof request>): Promise<Answer> => {
-    let response: Response | null = null;
-    request(...args).then((r) => response = r);
-    for (let i = 0; response === null && i < 1000; i++) {
-      await new Promise((done) => setTimeout(done, 0));
-      w.time.runFor(10);
-    }
-    const answered = response as Response | null;
-    assert.ok(answered, "no answer");
-    const text = await answered.text();
-    return { status: answered.status, value: text === "" ? {} : JSON.parse(text) };
-  };
-  return { w, app, call, request, limits };
-}
 
 Deno.test("the gateway lets nobody in without a service's token, nor beyond its scopes", async () => {
   const { w, call } = openApi();
@@ -232,5 +181,5 @@ Deno.test("the gateway's document has every route, and says nothing of shards or
     assert.ok(honoPath(route.path).startsWith("/gateway/v1/"));
   }
   assert.ok(!/shard|node|edge/i.test(text));
-  assert.equal(SCOPE_NAMES.length, 5);
+  assert.equal(SCOPE_NAMES.length, 6);
 });

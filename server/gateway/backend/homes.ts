@@ -80,7 +80,9 @@ export class BackendHomes {
       input: JSON.stringify(step),
       replyMs: STEP_MS,
     };
-    const reply = await new Promise<string | null>((done) => this.#cells!.one(cell, question, done));
+    const reply = await new Promise<string | null>((done) =>
+      this.#cells!.one(cell, question, done)
+    );
     return reply === null ? away : readReply<K>(reply) ?? away;
   }
 }

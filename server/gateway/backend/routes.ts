@@ -63,7 +63,8 @@ function accountRows(schemas: GatewaySchemas, common: Common): readonly GatewayR
       id: "backendToken",
       method: "POST",
       path: `${PREFIX}/tokens`,
-      summary: "Makes a token that signs a device of a user in, and the account where it is missing",
+      summary:
+        "Makes a token that signs a device of a user in, and the account where it is missing",
       answer: "UserToken",
     }, token),
     route(schemas, "device", {
@@ -124,7 +125,8 @@ async function batch<T, R extends object>(
   run: (part: T) => Promise<Result<R | null>>,
 ): Promise<readonly object[]> {
   const { gateway } = call.deps;
-  const active = () => gateway.registry.active(call.service) &&
+  const active = () =>
+    gateway.registry.active(call.service) &&
     gateway.registry.get(call.service.name)?.tokenHash === call.service.tokenHash;
   return await gateway.backend.all(
     parts,
