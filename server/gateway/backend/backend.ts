@@ -35,7 +35,7 @@ export class Backend {
     this.#homes = new BackendHomes(accounts, deps.cells ?? null, deps.log);
   }
 
-  /** Does steps for a service, which is logged by who asks for them. */
+  /** Does steps for a service; the caller records them. */
   stepsOf(service: string): RunStep {
     return <K extends StepName>(user: AccountName, step: K, input: StepInput<K>) =>
       this.#homes.run({ service, user, step, input });

@@ -132,7 +132,7 @@ const FAILURE = z.object({
 export function readReply<K extends StepName>(text: string): Result<StepOutput[K]> | null {
   try {
     const reply = JSON.parse(text);
-    // Of a cell of the same operator, which has checked who asks: the value is taken as it is.
+    // Of a cell of the same operator: the value is taken as it is.
     if (reply.ok === true && "value" in reply) return reply;
     return FAILURE.parse(reply) as Result<StepOutput[K]>;
   } catch {
