@@ -28,7 +28,10 @@ export function openApiDocument(
     paths[route.path] ??= {};
     paths[route.path]![route.method.toLowerCase()] = operation(route);
   }
-  paths["/openapi.json"] = { get: documentOperation() };
+  paths["/openapi.json"] = { get: documentOperation("openApi", "OpenAPI document of this server") };
+  paths["/v1/asyncapi.json"] = {
+    get: documentOperation("asyncApi", "AsyncAPI document of the WebSocket"),
+  };
   return {
     openapi: "3.1.0",
     info: {
@@ -36,7 +39,8 @@ export function openApiDocument(
       version: `${PROTOCOL_VERSION}.0.0`,
       license: LICENSE,
       description: "Presence and instant messages. The same commands travel as frames of the " +
-        "WebSocket at /v1/ws; their schemas are the ones whose names end in Frame.",
+        "WebSocket at /v1/ws; their schemas are the ones whose names end in Frame, and " +
+        "/v1/asyncapi.json describes it.",
     },
     servers: [{ url: publicUrl ?? "/" }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
@@ -61,7 +65,7 @@ const TAGS = {
   "Contacts": "The roster, subscriptions and blocking.",
   "Presence": "The presence of the caller's session.",
   "Account": "Devices, password, settings and data of the caller's account.",
-  "Document": "This document.",
+  "Document": "This document, and that of the WebSocket.",
 } as const;
 
 /** The group of a path, by its part after `/v1/`. */
@@ -197,11 +201,11 @@ function success(route: Route): Json {
   return { description: "Done", content: { "application/json": { schema }, ...streams } };
 }
 
-function documentOperation(): Json {
+function documentOperation(operationId: string, summary: string): Json {
   return {
-    operationId: "openApi",
-    summary: "This document",
-    description: "The OpenAPI document of this server, with its limits. Public.",
+    operationId,
+    summary,
+    description: `The ${summary}, with its limits. Public.`,
     tags: ["Document"],
     security: [],
     responses: {

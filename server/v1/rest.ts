@@ -2,6 +2,7 @@
 import { type Context, Hono } from "hono";
 import { getPath } from "hono/utils/url";
 import { type ErrorCode, fail, type Failure, type Result } from "../../shard/errors.ts";
+import { asyncApiDocument } from "./asyncapi.ts";
 import { commandRoutes } from "./command_routes.ts";
 import {
   charsOf,
@@ -34,7 +35,7 @@ import { isObject } from "../text/validate.ts";
 import { prefixOf, withoutPrefix } from "../text/path_prefix.ts";
 import type { Protocol } from "./protocol.ts";
 
-/** Every route but `/openapi.json`; the document is made from them. */
+/** Every route but the documents, of which the OpenAPI one is made from them. */
 export function restRoutes(protocol: Protocol, exchanges: Exchanges): readonly Route[] {
   return [...signInRoutes(protocol, exchanges), ...commandRoutes(protocol), exportRoute()];
 }
@@ -61,14 +62,9 @@ export function createApp(
   for (const route of routes) {
     app.on(route.method, honoPath(route.path), (c) => serve(deps, route, c, compressions.take));
   }
-  // Made at the first request: a start does not wait for it.
-  let document: ReturnType<typeof jsonDocument> | null = null;
-  app.get("/openapi.json", (c) => {
-    document ??= jsonDocument(
-      JSON.stringify(openApiDocument(routes, deps.protocol, deps.publicUrl)),
-    );
-    return document(c.req.raw);
-  });
+  const { protocol, publicUrl } = deps;
+  addDocument(app, "/openapi.json", () => openApiDocument(routes, protocol, publicUrl));
+  addDocument(app, "/v1/asyncapi.json", () => asyncApiDocument(protocol, publicUrl));
   for (const [path, methods] of methodsByPath(routes)) {
     app.all(honoPath(path), (c) => otherMethod(deps, c, methods));
   }
@@ -80,13 +76,19 @@ export function createApp(
   return app;
 }
 
+/** Serves a document, made at the first request: a start does not wait for it. */
+function addDocument(app: Hono, path: string, make: () => object): void {
+  let document: ReturnType<typeof jsonDocument> | null = null;
+  app.get(path, (c) => (document ??= jsonDocument(JSON.stringify(make())))(c.req.raw));
+}
+
 /** `/v1/contacts/{contact}` as Hono writes it. */
 export function honoPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ":$1");
 }
 
 function methodsByPath(routes: readonly Route[]): ReadonlyMap<string, string> {
-  const methods = new Map<string, string>([["/openapi.json", "GET, HEAD"]]);
+  const methods = new Map<string, string>(DOCUMENTS.map((path) => [path, "GET, HEAD"]));
   for (const { path, method } of routes) {
     const known = methods.get(path);
     const own = method === "GET" && path !== EVENTS_PATH ? "GET, HEAD" : method;
@@ -94,6 +96,8 @@ function methodsByPath(routes: readonly Route[]): ReadonlyMap<string, string> {
   }
   return methods;
 }
+
+const DOCUMENTS = ["/openapi.json", "/v1/asyncapi.json"];
 
 /** A HEAD of it would wait, or stream nothing. */
 const EVENTS_PATH = "/v1/events";

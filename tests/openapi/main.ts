@@ -1,6 +1,7 @@
 /**
- * `deno task openapi`: checks the OpenAPI documents that a server serves with Redocly's linter, which
- * npm provides. `--out DIR` also keeps the documents there.
+ * `deno task openapi`: checks the OpenAPI documents that a server serves with Redocly's linter, and the
+ * AsyncAPI document with AsyncAPI's parser; npm provides both. `--out DIR` also keeps the documents
+ * there.
  */
 import { parseArgs } from "node:util";
 import { freePort } from "../process/pinned.ts";
@@ -12,8 +13,22 @@ const RULES = new URL("./redocly.yaml", import.meta.url).pathname;
 const DOCUMENTS = { "v1.json": "/openapi.json", "gateway.json": "/gateway/v1/openapi.json" };
 const ADMIN_DOCUMENT = "/admin/openapi.json";
 
+const ASYNC_PATH = "/v1/asyncapi.json";
+/** Prints what AsyncAPI's parser finds in a document, and ends with 1 where that is an error. */
+const PARSE = `
+import parser from "npm:@asyncapi/parser@3.6.6";
+const text = await new Response(Deno.stdin.readable).text();
+const found = await new parser.Parser().validate(text);
+for (const { severity, message, path } of found) console.log(severity, path.join("."), message);
+const errors = found.filter(({ severity }) => severity === 0).length;
+console.log(errors + " errors, " + (found.length - errors) + " other remarks");
+Deno.exit(errors > 0 || text.length === 0 ? 1 : 0);
+`;
+
 /** Writes the documents of a server that is started for it into `dir`. */
-async function writeDocuments(dir: string): Promise<readonly string[]> {
+async function writeDocuments(
+  dir: string,
+): Promise<{ readonly files: readonly string[]; readonly asyncApi: string }> {
   using data = tempDir();
   const admin = `127.0.0.1:${freePort()}`;
   const flags = ["--set", `admin.listen=${admin}`];
@@ -30,16 +45,15 @@ async function writeDocuments(dir: string): Promise<readonly string[]> {
     for (const [name, path] of Object.entries(DOCUMENTS)) await write(name, server.url + path);
     const authorization = `Bearer ${token}`;
     await write("admin.json", `http://${admin}${ADMIN_DOCUMENT}`, { authorization });
-    return files;
+    const asyncApi = await (await fetch(server.url + ASYNC_PATH)).text();
+    await Deno.writeTextFile(`${dir}/asyncapi.json`, asyncApi);
+    return { files, asyncApi };
   } finally {
     await server.stop();
   }
 }
 
-async function main(): Promise<number> {
-  const { values: { out } } = parseArgs({ options: { out: { type: "string" } } });
-  using temporary = tempDir();
-  const files = await writeDocuments(out ?? temporary.path);
+async function lint(files: readonly string[]): Promise<boolean> {
   const linter = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", "--no-lock", "--no-config", LINTER, "lint", ...files].concat(
       ["--config", RULES, "--format", "stylish"],
@@ -47,8 +61,26 @@ async function main(): Promise<number> {
     env: { REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" },
     stdin: "null",
   });
-  const { code } = await linter.spawn().status;
-  return code;
+  return (await linter.spawn().status).success;
+}
+
+async function parse(asyncApi: string): Promise<boolean> {
+  using dir = tempDir();
+  await Deno.writeTextFile(`${dir.path}/parse.mjs`, PARSE);
+  const parser = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "--no-lock", "--no-config", `${dir.path}/parse.mjs`],
+    stdin: "piped",
+  }).spawn();
+  await new Blob([asyncApi]).stream().pipeTo(parser.stdin);
+  return (await parser.status).success;
+}
+
+async function main(): Promise<number> {
+  const { values: { out } } = parseArgs({ options: { out: { type: "string" } } });
+  using temporary = tempDir();
+  const { files, asyncApi } = await writeDocuments(out ?? temporary.path);
+  const [linted, parsed] = [await lint(files), await parse(asyncApi)];
+  return linted && parsed ? 0 : 1;
 }
 
 Deno.exit(await main());
