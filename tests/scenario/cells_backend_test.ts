@@ -67,7 +67,8 @@ class Managed {
       const { node: router, ports, process } = node.running;
       const asking = new Asking(this.pair, node, this.asking);
       this.asking.set(node, asking);
-      const deps = { ...ports, clock: process.clock, router, tokenLifetimeMs: LIFETIME_MS };
+      const more = { tokenLifetimeMs: LIFETIME_MS, federated: true };
+      const deps = { ...ports, clock: process.clock, router, ...more };
       this.homes.set(node, new BackendHomes(new BackendAccounts(deps), asking, ports.log));
     }
   }

@@ -54,6 +54,47 @@ Deno.test("12: CellQueries: other cells reply, and those that do not are named",
   assert.deepEqual(all, { replies: [{ cell: B, reply: "steps of x" }], missing: ["d", C] });
 });
 
+Deno.test("13: CellQueries: one cell replies to a long question where it takes such, and knows of whom", () => {
+  const time = new VirtualTime();
+  const asked: string[] = [];
+  const replying = new CellQueries({
+    ...time.global,
+    cells: () => [],
+    isLinked: () => true,
+    send() {},
+  });
+  replying.on("short", (_input, done) => done("short"));
+  replying.on("long", (input, done, from) => done(`${input.length} of ${from}`), 3000);
+  const asking: CellQueries = new CellQueries({
+    ...time.global,
+    cells: () => [B],
+    isLinked: (cell) => cell === B,
+    send: (_cell, frame) => {
+      asked.push(frame.kind);
+      const back = {
+        node: { cell: "a" },
+        link: { send: (f: never) => asking.take({ node: { cell: B } } as never, f) },
+      };
+      replying.take(back as never, frame);
+    },
+  });
+  const one = (cell: CellName, what: string, chars: number) => {
+    const replies: (string | null)[] = [];
+    const question = { what, input: "x".repeat(chars), replyMs: 500 };
+    asking.one(cell, question, (reply) => replies.push(reply));
+    time.runFor(499);
+    const early = replies.length;
+    time.runFor(1);
+    return [early, ...replies];
+  };
+  assert.deepEqual(one(B, "long", 3000), [1, "3000 of a"]);
+  assert.deepEqual(one(B, "long", 3001), [0, null]);
+  assert.deepEqual(one(B, "short", 1025), [0, null]);
+  assert.deepEqual(one(B, "other", 1), [0, null]);
+  assert.deepEqual(one(C, "long", 1), [1, null]);
+  assert.equal(asked.length, 4);
+});
+
 Deno.test("12: inOrder: what arrives from another cell comes after it was forwarded there", () => {
   const message = { from: "ann", to: "bob", id: "k1" };
   const step = (step: string, at: number, node?: string) => ({ step, at, ...message, node });

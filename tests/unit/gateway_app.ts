@@ -37,7 +37,9 @@ export function openApi(burst = 1000, shard: Partial<ShardLimits> = {}) {
         "content-type": "application/json",
         ...headers,
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined
+        ? {}
+        : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     }));
   };
   /** Calls, and lets virtual time run until it is answered. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { hashToken } from "../../server/auth/token.ts";
 import { openApi } from "./gateway_app.ts";
+import { WORK_MS } from "../../server/gateway/backend/backend.ts";
 import type { MailboxEvent } from "../../shard/ops.ts";
 import { readReply, readStep } from "../../server/gateway/backend/steps.ts";
 
@@ -131,6 +132,57 @@ Deno.test("pairs become contacts without a request, once, whatever was between t
     assert.ok(results(await call("POST /pairs", { pairs: ends })).every(({ ok }) => ok === true));
     w.time.runFor(1000);
     for (const user of ["ann", "bob", "eve"]) assert.deepEqual(roster(api, user), {});
+  }
+});
+
+Deno.test("pairs that a request has twice are made once, and those that it contradicts not at all", async () => {
+  const api = opened();
+  const { w, call } = api;
+  await users(call, "ann", "bob");
+  const twice = ["ann", "bob", "Ann", "bob"].map((user, i, all) => ({
+    users: [user, all[(i + 1) % 4]!],
+  }));
+  const made = await Promise.all([
+    call("POST /pairs", { pairs: twice }),
+    call("PUT /users/bob/contacts", { contacts: [{ user: "ann" }] }),
+  ]);
+  assert.ok(made.flatMap(results).every(({ ok }) => ok === true), JSON.stringify(made));
+  w.time.runFor(1000);
+  assert.deepEqual([roster(api, "ann"), roster(api, "bob")], [{ bob: "both" }, { ann: "both" }]);
+  const both = [{ users: ["ann", "bob"] }, { users: ["BOB", "ann"], contacts: false }];
+  const refused = await call("POST /pairs", { pairs: both });
+  assert.deepEqual([refused.status, refused.value["code"]], [400, "bad_request"]);
+});
+
+Deno.test("addresses that are no names, and bodies that are no requests, are refused as what they are", async () => {
+  const { call } = opened();
+  for (const path of ["a%2Fb", "%00", "..%2F..", "%e2%80%ae", "a%20b", "__proto__%00"]) {
+    for (const line of [`DELETE /users/${path}`, `DELETE /users/${path}/devices`]) {
+      const { status, value } = await call(line);
+      assert.deepEqual([line, status, value["code"]], [line, 400, "bad_request"]);
+    }
+  }
+  assert.equal((await call("DELETE /users/ann/devices/a%20b")).status, 400);
+  const deep = "[".repeat(5000) + "]".repeat(5000);
+  const bodies = [
+    "{",
+    deep,
+    '{"pairs":[{"users":["a","b"]}],"pairs":7}',
+    '{"__proto__":{"pairs":[]}}',
+  ];
+  for (const body of bodies) {
+    assert.equal((await call("POST /pairs", body)).status, 400, body.slice(0, 40));
+  }
+  const large = { pairs: [{ users: ["ann", "b".repeat(100_000)] }] };
+  assert.equal((await call("POST /pairs", large)).status, 413);
+  const three = await call("POST /pairs", { pairs: [{ users: ["ann", "bob", "eve"] }] });
+  assert.equal(three.value["code"], "limit_reached");
+  const odd = [{ users: ["ann"] }, { users: "ab" }, { users: { 0: "a", 1: "b" } }, null];
+  for (const pair of odd) {
+    assert.equal((await call("POST /pairs", { pairs: [pair] })).status, 400);
+  }
+  for (const lifetimeSeconds of [0, -1, 1.5, "60", 1e300, null]) {
+    assert.equal((await call("POST /tokens", { user: "ann", lifetimeSeconds })).status, 400);
   }
 });
 
@@ -277,6 +329,22 @@ Deno.test("a batch of a service that is revoked meanwhile begins nothing more", 
   const all = results(await answer);
   const refused = all.filter(({ code }) => code === "unauthorized").length;
   assert.ok(refused > 0, `${refused} of ${all.length} are refused`);
+});
+
+Deno.test("a request that takes too long begins no more of its parts, and says which", async () => {
+  const { w } = opened();
+  const { backend } = w.gateway;
+  const parts = Array.from({ length: 40 }, (_, i) => i);
+  const until = { active: () => true, endMs: backend.endMs() };
+  const run = async (part: number) => {
+    await Promise.resolve();
+    if (part === 20) w.time.runFor(WORK_MS + 1);
+    return "done";
+  };
+  const results = await backend.all(parts, until, run, (_, { code }) => code);
+  const late = results.filter((result) => result === "unavailable").length;
+  assert.ok(late > 0 && late < 20, `${late} are late`);
+  assert.deepEqual(results.slice(0, 21), Array.from({ length: 21 }, () => "done"));
 });
 
 Deno.test("every act of a service is recorded with the user and what came of it", async () => {

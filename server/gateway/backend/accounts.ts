@@ -11,6 +11,8 @@ import type { ManagedContact, Step, StepInput, StepName, StepOutput } from "./st
 export type AccountsDeps = Pick<GatewayDeps, "router" | "clock" | "random"> & {
   /** How long a token is good for, at most and where nothing else is said (ms). */
   readonly tokenLifetimeMs: number;
+  /** Whether accounts may be at home in other cells. */
+  readonly federated: boolean;
 };
 
 type Run<K extends StepName> = (
@@ -50,8 +52,10 @@ export class BackendAccounts {
   async run<K extends StepName>({ user, step, input }: Step<K>): Promise<Result<StepOutput[K]>> {
     const reason = reservedReason(user);
     if (reason !== null) return fail("bad_request", `${user} cannot be managed: ${reason}`);
-    const home = await this.#ask(user, "account.resolve", {});
-    if (!home.ok) return home;
+    if (this.#deps.federated) {
+      const home = await this.#ask(user, "account.resolve", {});
+      if (!home.ok) return home;
+    }
     const result = await this.#steps[step](user, input);
     if (result.ok || !OF_STATE.has(result.code)) return result;
     return await this.#standing(user) ?? result;

@@ -31,7 +31,8 @@ export class Backend {
 
   constructor(deps: GatewayDeps, tokenLifetimeMs: number) {
     this.#deps = deps;
-    const accounts = new BackendAccounts({ ...deps, tokenLifetimeMs });
+    const federated = deps.cells !== undefined;
+    const accounts = new BackendAccounts({ ...deps, tokenLifetimeMs, federated });
     this.#homes = new BackendHomes(accounts, deps.cells ?? null, deps.log);
   }
 
@@ -47,18 +48,22 @@ export class Backend {
     this.#deps.log.info("service action", { service, ...done, outcome });
   }
 
+  /** When a request that arrives now has taken too long (monotonic, ms). */
+  endMs(): number {
+    return this.#deps.clock.monoMs() + WORK_MS;
+  }
+
   /**
-   * Does the parts of a request, some at once, until it has taken too long or `active` does not hold:
-   * what was not begun says so, and the request can be repeated.
+   * Does the parts of a request, some at once, until `endMs`, or until `active` does not hold: what was
+   * not begun says so, and the request can be repeated.
    */
   async all<T, R>(
     parts: readonly T[],
-    active: () => boolean,
+    { active, endMs }: { readonly active: () => boolean; readonly endMs: number },
     run: (part: T) => Promise<R>,
     refused: (part: T, why: Failure) => R,
   ): Promise<readonly R[]> {
     const { clock } = this.#deps;
-    const endMs = clock.monoMs() + WORK_MS;
     const results = new Array<R>(parts.length);
     let next = 0;
     const worker = async () => {

@@ -48,7 +48,10 @@ export class BackendHomes {
     cells?.on(STEP_QUESTION, STEP_CHARS_MAX, (input, cell, done) => {
       const step = readStep(input);
       if (step === null) return done(JSON.stringify(UNKNOWN_STEP));
-      accounts.run(step).then((result) => {
+      accounts.run(step).catch((error) => {
+        log.error("backend.bug", { error: String(error), stack: (error as Error).stack });
+        return FAILED;
+      }).then((result) => {
         const { service, user, step: action } = step;
         const outcome = result.ok ? "ok" : result.code;
         log.info("service action", { service, action, user, outcome, cell });
@@ -87,6 +90,7 @@ export class BackendHomes {
   }
 }
 
+const FAILED = fail("unavailable", "The request failed at the account's home", RETRY_MS);
 const UNKNOWN_STEP = fail("unsupported", "The account's home cell does not know this request yet");
 
 function bounded(reply: string): string {

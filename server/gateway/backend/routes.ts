@@ -123,6 +123,7 @@ async function batch<T, R extends object>(
   parts: readonly T[],
   of: (part: T) => object,
   run: (part: T) => Promise<Result<R | null>>,
+  endMs = call.deps.gateway.backend.endMs(),
 ): Promise<readonly object[]> {
   const { gateway } = call.deps;
   const active = () =>
@@ -130,7 +131,7 @@ async function batch<T, R extends object>(
     gateway.registry.get(call.service.name)?.tokenHash === call.service.tokenHash;
   return await gateway.backend.all(
     parts,
-    active,
+    { active, endMs },
     async (part) => told(of(part), await run(part)),
     (part, why) => told(of(part), why),
   );
@@ -196,18 +197,36 @@ async function send(call: GatewayCall, input: In<"sendAs">): Promise<Result<unkn
   return await act(call, done, "send", { to: to.value, device, key, body, ext });
 }
 
+type Pair = In<"pairs">["pairs"][number];
+
+/** The normal names of a pair, as far as they are names. */
+function namesOf(call: GatewayCall, { users }: Pair): readonly string[] {
+  return users.map((text) => {
+    const name = named(call, text);
+    return name.ok ? name.value : text;
+  });
+}
+
+/** Why a list of pairs cannot be done at once; null where it can. */
+function contradiction(call: GatewayCall, pairs: readonly Pair[]): Failure | null {
+  const wanted = new Map<string, boolean>();
+  for (const pair of pairs) {
+    const names = JSON.stringify([...namesOf(call, pair)].sort());
+    if ((wanted.get(names) ?? pair.contacts) !== pair.contacts) {
+      return fail("bad_request", `pairs makes ${names} contacts, and ends that`);
+    }
+    wanted.set(names, pair.contacts);
+  }
+  return null;
+}
+
 async function pairs(call: GatewayCall, { pairs }: In<"pairs">): Promise<Result<unknown>> {
-  const unpaid = payBatch(call, pairs.length * PAIR_NAMES);
-  if (unpaid !== null) return unpaid;
+  const refusal = contradiction(call, pairs) ?? payBatch(call, pairs.length * PAIR_NAMES);
+  if (refusal !== null) return refusal;
   const { gateway: { backend } } = call.deps;
   const rosters = new Rosters(backend.stepsOf(call.service.name));
-  const normal = ({ users }: In<"pairs">["pairs"][number]) => ({
-    users: users.map((text) => {
-      const name = named(call, text);
-      return name.ok ? name.value : text;
-    }),
-  });
-  const results = await batch(call, pairs, normal, async ({ users, contacts }) => {
+  const of = (pair: Pair) => ({ users: namesOf(call, pair) });
+  const results = await batch(call, pairs, of, async ({ users, contacts }) => {
     const [a, b] = [named(call, users[0]), named(call, users[1])];
     if (!a.ok) return a;
     if (!b.ok) return b;
@@ -256,6 +275,7 @@ async function roster(call: GatewayCall, input: In<"roster">): Promise<Result<un
   const ends = planned.value.filter(({ change }) => change === "remove");
   const begins = planned.value.filter(({ change }) => change !== "remove");
   const results: object[] = [];
+  const endMs = backend.endMs();
   for (const parts of [ends, begins]) {
     const some = await batch(call, parts, of, async (part) => {
       const result = await rosters.change(user.value, part);
@@ -263,7 +283,7 @@ async function roster(call: GatewayCall, input: In<"roster">): Promise<Result<un
       const done = { action, user: user.value, contact: part.contact };
       backend.record(call.service.name, done, result);
       return result;
-    });
+    }, endMs);
     results.push(...some);
   }
   return ok({ user: user.value, results });
