@@ -3,6 +3,7 @@
  * from there. Without `--binary` it is compiled first, of a copy of the sources that is gone when
  * the binary runs.
  */
+import { BACKEND_CHECKS } from "./binary/backend.ts";
 import { COMMANDS_ALONE, COMMANDS_BESIDE } from "./binary/commands.ts";
 import { GATEWAY_CHECKS } from "./binary/gateway.ts";
 import { KEEP_CHECKS } from "./binary/keep.ts";
@@ -47,6 +48,7 @@ const CHECKS: readonly Check[] = [
   ...KEEP_CHECKS,
   ...LOOK_CHECKS,
   ...GATEWAY_CHECKS,
+  ...BACKEND_CHECKS,
   ...LOAD_CHECKS,
   ...LIFE_CHECKS,
 ];

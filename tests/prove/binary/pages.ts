@@ -166,21 +166,21 @@ const browser: Check = {
 };
 
 const openapi: Check = {
-  name: "openapi.json of the protocol and of the gateways",
+  name: "openapi.json of the protocol and of the gateways, asyncapi.json of the WebSocket",
   async run({ server }) {
     const told: string[] = [];
-    for (const path of ["/openapi.json", "/gateway/v1/openapi.json"]) {
+    for (const path of ["/openapi.json", "/gateway/v1/openapi.json", "/v1/asyncapi.json"]) {
       const response = await fetch(server.url + path);
       const text = await response.text();
       const document = JSON.parse(text);
-      assert.match(document.openapi, /^3\.1/);
+      assert.match(document.openapi ?? document.asyncapi, /^3\.1/);
       const refs = [...text.matchAll(/"\$ref":"#\/([^"]+)"/g)].map((m) => m[1]!);
       for (const ref of refs) {
         let at = document;
         for (const key of ref.split("/")) at = at?.[key];
         assert.ok(at !== undefined, `${path}: #/${ref} leads nowhere`);
       }
-      const paths = Object.keys(document.paths).length;
+      const paths = Object.keys(document.paths ?? document.operations).length;
       assert.ok(paths >= 7, `${path} has ${paths} paths`);
       told.push(`${path}: ${paths} paths, ${refs.length} references`);
     }
