@@ -207,6 +207,30 @@ Deno.test("13: a worker that is killed in a batch costs a repetition, and nothin
   }
 });
 
+/** Messages of a user are sent once each while the user moves from one cell to the other. */
+async function moveEve({ a, b }: TwoCells, backend: Backend): Promise<void> {
+  const body = { user: "eve", password: "correct horse battery" };
+  await rest(b.url, "POST", "/v1/register", { body });
+  await backend.whole("POST", "pairs", { pairs: [{ users: ["eve", "ann"] }] });
+  const moved = roost(["cells", "move-user", "eve", "a", "--data", b.dataDir]);
+  const bodies = Array.from({ length: 30 }, (_, i) => `${i}`);
+  for (const body of bodies) {
+    const message = { from: "eve", to: "ann", body };
+    const sent = () => backend.call("POST", "messages", message, `eve-${body}`);
+    await until(`message ${body}`, () => sent().then(() => true, () => false));
+  }
+  const { code, err } = await moved;
+  assert.equal(code, 0, err);
+  const token = await backend.token("eve");
+  const history = async () => {
+    const path = "/v1/conversations/ann/messages";
+    const { events } = await rest<{ events: Json[] }>(a.url, "GET", path, { token });
+    return events.map(({ body }) => body);
+  };
+  await until("her messages", async () => (await history().catch(() => [])).length >= 30);
+  assert.deepEqual(await history(), bodies);
+}
+
 Deno.test("13: users of two cells are managed from one of them", async () => {
   using dir = tempDir();
   const cells = await TwoCells.start(dir.path, ["--registration", "open"]);
@@ -234,6 +258,7 @@ Deno.test("13: users of two cells are managed from one of them", async () => {
     assert.match(b.log, /service action.*bob/);
     assert.equal((await backend.call("DELETE", "users/bob/devices/web"))["devices"], 1);
     await bobs.closed;
+    await moveEve(cells, backend);
     // While its home is away nothing is known of Bob.
     await b.kill();
     await until("the cell is away", async () => {
