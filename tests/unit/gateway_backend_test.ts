@@ -122,11 +122,15 @@ Deno.test("pairs become contacts without a request, once, whatever was between t
   assert.deepEqual(roster(api, "eve"), { ann: "both", bob: "both" });
   const asked = events(api, "eve").filter((event) => event.kind === "request");
   assert.ok(asked.every((event) => event.kind === "request" && event.from === "ann"));
-  // Again: nothing is said to anybody.
+  // Again: nothing is said to anybody, nor written.
   const before = ["ann", "bob", "eve"].map((user) => events(api, user).length);
+  w.time.runFor(60_000);
+  let wrote = false;
+  w.disk.afterWrites(0, () => wrote = true);
   assert.ok(results(await call("POST /pairs", { pairs })).every(({ ok }) => ok === true));
   w.time.runFor(1000);
   assert.deepEqual(["ann", "bob", "eve"].map((user) => events(api, user).length), before);
+  assert.equal(wrote, false);
   const ends = pairs.map((pair) => ({ ...pair, contacts: false }));
   for (let i = 0; i < 2; i++) {
     assert.ok(results(await call("POST /pairs", { pairs: ends })).every(({ ok }) => ok === true));
@@ -208,6 +212,9 @@ Deno.test("a batch does what it can, and says of each part what was the matter",
     ["ann", "bad_request"],
     ["a/b", "bad_request"],
   ]);
+  const ends = ["gone", "nobody"].map((other) => ({ users: [other, "ann"], contacts: false }));
+  const ended = results(await call("POST /pairs", { pairs: ends }));
+  assert.deepEqual(ended.map(({ ok }) => ok), [true, true]);
   const again = await call("POST /users", { users: ["gone", "ann"] });
   assert.deepEqual(results(again).map(({ code, created }) => code ?? created), ["conflict", false]);
   const token = await call("POST /tokens", { user: "gone" });
