@@ -4,7 +4,7 @@
  */
 import type { AccountName } from "../../shard/name/ids.ts";
 import { ok, type Result } from "../../shard/errors.ts";
-import { Backend } from "./backend/backend.ts";
+import { Backend } from "./backend.ts";
 import type { Cancel, StoreError } from "../node/ports.ts";
 import type { GatewayDeps } from "./gateway_deps.ts";
 import type { HookRecord } from "./hook_events.ts";

@@ -1,6 +1,6 @@
 /** The gateway's HTTP API: a table of routes, which the app and the document are made from. */
 import { ok } from "../../shard/errors.ts";
-import { backendRoutes } from "./backend/routes.ts";
+import { backendRoutes } from "./backend_routes.ts";
 import { messageRoutes } from "./message_routes.ts";
 import { presenceRoutes } from "./presence_routes.ts";
 import { type GatewayRoute, route } from "./route.ts";

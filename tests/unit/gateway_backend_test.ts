@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { hashToken } from "../../server/auth/token.ts";
 import { openApi } from "./gateway_app.ts";
-import { WORK_MS } from "../../server/gateway/backend/backend.ts";
+import { WORK_MS } from "../../server/gateway/backend.ts";
 import type { MailboxEvent } from "../../shard/ops.ts";
 import { readReply, readStep } from "../../server/gateway/backend/steps.ts";
 

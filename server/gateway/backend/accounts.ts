@@ -2,18 +2,17 @@
 import type { AccountName, DeviceId } from "../../../shard/name/ids.ts";
 import { type ErrorCode, fail, type Failure, ok, type Result } from "../../../shard/errors.ts";
 import type { OpName, Ops, RosterItemView } from "../../../shard/ops.ts";
-import type { GatewayDeps } from "../gateway_deps.ts";
-import { mintForDevice } from "../../auth/mint.ts";
+import { type MintDeps, mintForDevice } from "../../auth/mint.ts";
 import { reservedReason } from "../../node/reserved_names.ts";
 import type { ManagedContact, Step, StepInput, StepName, StepOutput } from "./steps.ts";
 
 /** What it needs. */
-export type AccountsDeps = Pick<GatewayDeps, "router" | "clock" | "random"> & {
+export interface AccountsDeps extends MintDeps {
   /** How long a token is good for, at most and where nothing else is said (ms). */
   readonly tokenLifetimeMs: number;
   /** Whether accounts may be at home in other cells. */
   readonly federated: boolean;
-};
+}
 
 type Run<K extends StepName> = (
   user: AccountName,

@@ -1,12 +1,12 @@
 /** Routes for those who have users of their own: accounts, tokens, contacts, messages of users. */
-import type { AccountName } from "../../../shard/name/ids.ts";
-import { fail, type Failure, ok, type Result } from "../../../shard/errors.ts";
-import { type GatewayCall, type GatewayRoute, type In, payBatch, route } from "../route.ts";
-import { parseAddress } from "../../../shard/name/name.ts";
-import type { GatewaySchemas } from "../schemas.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
+import { type GatewayCall, type GatewayRoute, type In, payBatch, route } from "./route.ts";
+import { parseAddress } from "../../shard/name/name.ts";
+import type { GatewaySchemas } from "./schemas.ts";
 import { deviceOf, type Done } from "./backend.ts";
-import { type RosterChange, Rosters, type WantedContact } from "./rosters.ts";
-import type { StepInput, StepName, StepOutput } from "./steps.ts";
+import { type RosterChange, Rosters, type WantedContact } from "./backend/rosters.ts";
+import type { StepInput, StepName, StepOutput } from "./backend/steps.ts";
 
 const PREFIX = "/gateway/v1/backend";
 /** What contacts cost of a service's rate, in names of a batch: each writes so often. */

@@ -1,12 +1,12 @@
 /** What services that manage accounts can do, for one request of one of them, with a record of it. */
-import type { AccountName } from "../../../shard/name/ids.ts";
-import { fail, type Failure, type Result } from "../../../shard/errors.ts";
-import type { GatewayDeps } from "../gateway_deps.ts";
-import { accountOf } from "../service.ts";
-import { BackendAccounts } from "./accounts.ts";
-import { BackendHomes } from "./homes.ts";
-import type { RunStep } from "./rosters.ts";
-import type { StepInput, StepName } from "./steps.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
+import { fail, type Failure, type Result } from "../../shard/errors.ts";
+import type { GatewayDeps } from "./gateway_deps.ts";
+import { accountOf } from "./service.ts";
+import { BackendAccounts } from "./backend/accounts.ts";
+import { BackendHomes } from "./backend/homes.ts";
+import type { RunStep } from "./backend/rosters.ts";
+import type { StepInput, StepName } from "./backend/steps.ts";
 
 /** Parts of a request that are under way at once. */
 const AT_ONCE = 16;
