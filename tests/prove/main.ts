@@ -21,6 +21,7 @@ import { idleProof } from "./idle.ts";
 import { loginProof } from "./login.ts";
 import { mailboxProof } from "./mailbox.ts";
 import { movesProof } from "./moves.ts";
+import { npmProof } from "./npm.ts";
 import { partitionProof } from "./partition.ts";
 import { prefixProof } from "./prefix.ts";
 import { presenceProof } from "./presence.ts";
@@ -83,6 +84,7 @@ const PROOFS: readonly Proof[] = [
   prefixProof,
   binaryProof,
   releaseProof,
+  npmProof,
   dashboardProof,
   worldProof,
 ];

@@ -21,15 +21,17 @@ import {
 } from "./artefacts.ts";
 import { deb, type Gzip } from "./deb.ts";
 import { grafanaDashboard } from "./grafana.ts";
+import { NPM_NAME, npmFiles } from "./npm.ts";
 import { type Lock, sbom } from "./sbom.ts";
 import { tar, withDirectories } from "./tar.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
-const HELP = `deno task release [--out DIR] [--target NAME]... [--binary NAME=FILE]...
+const HELP = `deno task release [--out DIR] [--target NAME]... [--binary NAME=FILE]... [--npm]
 
   --out     where to write (dist)
   --target  only this platform: ${TARGETS.map(({ name }) => name).join(", ")}
   --binary  a binary that exists, in the place of compiling one for that platform
+  --npm     only the client library
 `;
 
 const read = (path: string) => Deno.readTextFileSync(`${ROOT}${path}`);
@@ -148,6 +150,16 @@ function readTexts(): Texts {
   };
 }
 
+/** The client library: as a directory, and as the archive that `npm pack` would make of it. */
+async function writeNpm(out: Output, { version, license, own }: Texts): Promise<void> {
+  const web = (path: string) => read(`server/web/${path}`);
+  const files = npmFiles({ version, license, readme: own("npm/README.md"), web });
+  for (const { path, bytes } of files) {
+    out.write(`npm/${NPM_NAME}/${path.replace(/^package\//, "")}`, bytes);
+  }
+  out.write(`npm/${NPM_NAME}-${version}.tgz`, await gzip(tar(files)));
+}
+
 function writeShared(out: Output, texts: Texts, compiled: boolean): void {
   const lock: Lock = JSON.parse(read("deno.lock"));
   // A binary that was given may have another runtime: none is named then.
@@ -161,6 +173,32 @@ function writeShared(out: Output, texts: Texts, compiled: boolean): void {
   out.text("grafana/roost.json", grafanaDashboard());
 }
 
+/**
+ * Writes what there is for each target; `named`: those that were asked for, all where none was. Returns
+ * whether all that were asked for, or any, could be made.
+ */
+async function writeTargets(
+  out: Output,
+  texts: Texts,
+  named: readonly string[],
+  given: ReadonlyMap<string, string>,
+): Promise<boolean> {
+  let made = 0;
+  let failed = 0;
+  for (const target of TARGETS) {
+    if (named.length > 0 && !named.includes(target.name)) continue;
+    const binary = await binaryOf(target, given);
+    if (typeof binary === "string") {
+      failed++;
+      say(`LEFT OUT ${target.name}: ${binary}`);
+      continue;
+    }
+    made++;
+    await writeTarget(out, target, binary, texts);
+  }
+  return made > 0 && (named.length === 0 || failed === 0);
+}
+
 async function main(args: string[]): Promise<number> {
   const { values } = parseArgs({
     args,
@@ -168,6 +206,7 @@ async function main(args: string[]): Promise<number> {
       out: { type: "string", default: `${ROOT}dist` },
       target: { type: "string", multiple: true, default: [] },
       binary: { type: "string", multiple: true, default: [] },
+      npm: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -187,22 +226,16 @@ async function main(args: string[]): Promise<number> {
   }
   const texts = readTexts();
   const out = new Output(values.out);
-  let made = 0;
-  let failed = 0;
-  for (const target of TARGETS) {
-    if (named.length > 0 && !named.includes(target.name)) continue;
-    const binary = await binaryOf(target, given);
-    if (typeof binary === "string") {
-      failed++;
-      say(`LEFT OUT ${target.name}: ${binary}`);
-      continue;
-    }
-    made++;
-    await writeTarget(out, target, binary, texts);
+  if (values.npm) {
+    await writeNpm(out, texts);
+    out.finish();
+    return 0;
   }
+  const made = await writeTargets(out, texts, named, given);
   writeShared(out, texts, given.size === 0);
+  await writeNpm(out, texts);
   out.finish();
-  return made === 0 || (named.length > 0 && failed > 0) ? 1 : 0;
+  return made ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
