@@ -49,6 +49,7 @@ import { resubmitter } from "./standby/resubmit.ts";
 import { recordAction } from "./system/offline_actions.ts";
 import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
+import { giveUp } from "./system/confine.ts";
 import { giveWhenQuiet, systemMemoryGiver } from "./system/freed_memory.ts";
 
 const DAY_MS = 86_400_000;
@@ -220,6 +221,9 @@ export async function startNode(
     if (!isUnspecified(config.server.bind.host)) open.cells?.setPublicUrl(front.url);
     open.log.info("serving", { url: front.url, domain: config.server.domain });
     const giving = giveWhenQuiet(open.ports, process, systemMemoryGiver());
+    // All native functions are loaded. Only what serves another cell's copy starts processes.
+    giveUp("ffi", "import");
+    if (open.station === null) giveUp("run");
     const parts = { front, services, listeners, moves, giving };
     const { stop, stopped } = stopper(config, open, parts);
     open.node.coordinator.orders.onLeft = stop;

@@ -14,6 +14,7 @@ import {
 } from "./system/data_dir.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
 import { exitOnBug, logActions } from "./process_life.ts";
+import { giveUp } from "./system/confine.ts";
 import { identify, logOut } from "./open.ts";
 import { listenAdmin } from "./ops/socket.ts";
 import { OWN_METRICS_PATH } from "./worker_metrics.ts";
@@ -110,6 +111,8 @@ export async function supervise(
     const proxy = await proxySocket(dir.adminSocketPath, targets, REFUSAL);
     opened.add(() => proxy.close());
     const { url, invite, admin } = await supervisor.start();
+    // It starts workers that end again.
+    giveUp("ffi", "import");
     log.info("serving", { url, domain: config.server.domain, workers: count });
     const stopped = supervisor.stopped.then((code) => opened.close().then(() => code));
     const stop = () => {

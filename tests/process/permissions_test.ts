@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { postFrom } from "./post_from.ts";
 import { ServerProcess, tempDir } from "./server.ts";
+import { until } from "./until.ts";
 
 /** What `server/ops/README.md` names: no processes, no native libraries, no reading of `/proc`. */
 const NAMED = ["net", "read", "write", "env", "sys"].map((name) => `--allow-${name}`);
@@ -22,4 +23,41 @@ Deno.test("10.12: a server works with the permissions that the docs name", async
   } finally {
     await server.stop();
   }
+});
+
+/** What a server with these flags is permitted once it serves. */
+async function permitted(flags: readonly string[]): Promise<unknown> {
+  using dir = tempDir();
+  const teller = new URL("./permission_teller.ts", import.meta.url).pathname;
+  const main = new URL("../../main.ts", import.meta.url).pathname;
+  const run = ["run", "-A", "--no-check", "--quiet", "--preload", teller, main];
+  const command = [Deno.execPath(), ...run];
+  const server = await ServerProcess.start({ dataDir: dir.path, flags, command });
+  try {
+    const told = () => /^permissions (.*)$/m.exec(server.log)?.[1];
+    Deno.kill(server.pid, "SIGUSR2");
+    await until("it tells its permissions", () => told() !== undefined);
+    return JSON.parse(told()!);
+  } finally {
+    await server.stop();
+  }
+}
+
+const SERVING = ["net", "read", "write", "env", "sys"];
+
+Deno.test({
+  name: "13: a server that serves can start no program and load no native library any more",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    assert.deepEqual(await permitted(["--workers", "1"]), { granted: SERVING, started: false });
+  },
+});
+
+Deno.test({
+  name: "13: a process that keeps workers running can start programs, and load no native library",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const granted = [...SERVING, "run"];
+    assert.deepEqual(await permitted(["--workers", "2"]), { granted, started: true });
+  },
 });

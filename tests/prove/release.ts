@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { Debian } from "./release/debian.ts";
 import { replayDockerfile } from "./release/docker.ts";
 import { Figures } from "./figures.ts";
+import { lintRelease } from "./release/lint.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 import { tempDir } from "../process/server.ts";
 
@@ -15,6 +16,8 @@ const EXPOSURE_MAX = 2;
 /** `WatchdogSec` of the unit, and what ending and starting take besides (ms). */
 const WATCHDOG_MS = 60_000 + 30_000;
 const BUSY_MS = 30_000;
+/** How often the start of the program alone is measured. */
+const STARTS = 7;
 
 /** Runs the task; the directory that it has written. */
 async function release(out: string, binary: string | null): Promise<string> {
@@ -55,6 +58,7 @@ async function restarted(debian: Debian, before: number, withinMs: number): Prom
 async function installed(debian: Debian, figures: Figures): Promise<void> {
   await debian.run("dpkg", "--install", "/srv/roost.deb");
   assert.equal((await shown(debian, "ActiveState"))["ActiveState"], "inactive");
+  await noteColdStart(debian, figures);
   const settings = "/etc/roost/roost.toml";
   await debian.run("sed", "--in-place", 's/^domain = .*/domain = "chat.example.org"/', settings);
   await debian.run("systemctl", "enable", "--quiet", "--now", "roost");
@@ -77,6 +81,19 @@ async function installed(debian: Debian, figures: Figures): Promise<void> {
   const exposure = Number(/exposure level for roost\.service: ([\d.]+)/.exec(text)?.[1]);
   figures.atMost("systemd-analyze security", exposure, EXPOSURE_MAX, "");
   await debian.run("roost", "user", "list", "--data", "/var/lib/roost");
+}
+
+/** How long the program takes to begin (ms): the median, after a first time. */
+async function noteColdStart(debian: Debian, figures: Figures): Promise<void> {
+  const times: number[] = [];
+  for (let i = 0; i <= STARTS; i++) {
+    const began = performance.now();
+    await debian.run("roost", "version");
+    times.push(performance.now() - began);
+  }
+  const [first, ...rest] = times;
+  figures.note("roost version, the first time", first!, "ms");
+  figures.note("roost version, median", rest.sort((a, b) => a - b)[STARTS >> 1]!, "ms");
 }
 
 async function kept(debian: Debian): Promise<void> {
@@ -121,8 +138,14 @@ async function attempt(options: ProofOptions): Promise<Verdict> {
   ];
   const sums = (dir: string) => Deno.readTextFileSync(`${dir}/SHA256SUMS`);
   assert.equal(sums(first), sums(second));
+  await lintRelease(first);
+  say("two releases are the same; Dockerfile, compose files, manifests and alerts are valid");
   const deb = [...Deno.readDirSync(first)].find(({ name }) => name.endsWith(".deb"))!.name;
   figures.note("the package", Deno.statSync(`${first}/${deb}`).size / 1e6, "MB");
+  const archive = `${first}/${
+    deb.replace(/^roost_(.*)_amd64\.deb$/, "roost-$1-linux-amd64.tar.gz")
+  }`;
+  figures.note("the archive", Deno.statSync(archive).size / 1e6, "MB");
   figures.note("the binary", Deno.statSync(`${first}/roost-linux-amd64`).size / 1e6, "MB");
   const debian = await Debian.boot(`${work.path}/debian`, say);
   try {
@@ -146,7 +169,7 @@ async function attempt(options: ProofOptions): Promise<Verdict> {
 export const releaseProof: Proof = {
   name: "release",
   claim: "a release is reproducible; its package installs, serves, is kept running, updated, " +
-    "removed and purged under systemd",
+    "removed and purged under systemd; its deployment files are valid",
   seconds: 300,
   run: attempt,
 };

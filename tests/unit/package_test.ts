@@ -13,6 +13,7 @@ import {
   TARGETS,
   type Texts,
 } from "../../server/ops/package/artefacts.ts";
+import { NPM_NAME, npmFiles } from "../../server/ops/package/npm.ts";
 import { deb, type Gzip } from "../../server/ops/package/deb.ts";
 import { grafanaDashboard } from "../../server/ops/package/grafana.ts";
 import { type Lock, sbom } from "../../server/ops/package/sbom.ts";
@@ -136,19 +137,49 @@ Deno.test("the archive of each target has the binary, the manual and the complet
   }
 });
 
-Deno.test("compileArgs are those of the task compile, for a target", () => {
-  const args = compileArgs(tasks["compile"]!, "aarch64-unknown-linux-gnu", "/out/roost");
+Deno.test("the npm package has every file that its manifest and its modules name", () => {
+  const web = (path: string) => read(`server/web/${path}`);
+  const sources = { version: "1.2.3", license: TEXTS.license, readme: own("npm/README.md"), web };
+  const files = new Map(npmFiles(sources).map(({ path, bytes }) => [path, text(bytes)]));
+  const manifest = JSON.parse(files.get("package/package.json")!);
+  assert.deepEqual([manifest.name, manifest.version], [NPM_NAME, "1.2.3"]);
+  const named = Object.values(manifest.exports as Record<string, string | object>)
+    .flatMap((entry) => typeof entry === "string" ? entry : Object.values(entry));
+  for (const path of named) assert.ok(files.has(`package/${path.slice(2)}`), path);
+  for (const [path, module] of files) {
+    if (!/\.(js|d\.ts)$/.test(path)) continue;
+    for (const [, spec] of module.matchAll(/^(?:import|\} from).*"([^"]+)";$/gm)) {
+      const found = spec === "react" ||
+        files.has(new URL(spec!, `file:///${path}`).pathname.slice(1));
+      assert.ok(found, `${path}: ${spec}`);
+    }
+  }
+});
+
+Deno.test("compileArgs are those of the task compile, for a target and its permissions", () => {
   const own = tasks["compile"]!.split(" ");
+  const added = (name: string) => {
+    const target = TARGETS.find((one) => one.name === name)!;
+    const args = compileArgs(tasks["compile"]!, target, "/out/roost");
+    assert.deepEqual([args[0], args.at(-1), args.includes("dist/roost")], [
+      "compile",
+      "main.ts",
+      false,
+    ]);
+    return args.filter((arg) => !own.includes(arg));
+  };
   assert.deepEqual(
-    args.filter((arg) => !own.includes(arg)),
+    added("linux-arm64"),
     ["--target", "aarch64-unknown-linux-gnu", "/out/roost"],
   );
-  assert.deepEqual([args[0], args.at(-1), args.includes("dist/roost")], [
-    "compile",
-    "main.ts",
-    false,
+  assert.deepEqual(added("darwin-arm64"), [
+    ...["--target", "aarch64-apple-darwin"],
+    ...["net", "read", "write", "env", "sys", "run"].map((name) => `--allow-${name}`),
+    "/out/roost",
   ]);
-  assert.throws(() => compileArgs("deno run main.ts", "x", "y"), /does not compile/);
+  const args = compileArgs(tasks["compile"]!, TARGETS.at(-1)!, "/out/roost");
+  assert.ok(!args.includes("-A") && args.includes("--no-prompt"));
+  assert.throws(() => compileArgs("deno run main.ts", AMD64, "x"), /does not compile/);
 });
 
 Deno.test("sbom names what the program needs, with hashes, and nothing of the tests", () => {
@@ -246,9 +277,10 @@ Deno.test("what is deployed exists and names settings and metrics that exist", (
 });
 
 Deno.test("what is deployed and documented names this version", () => {
-  const texts = [...Object.keys(DEPLOYED).map(own), read("server/ops/README.md")];
+  const pages = ["README.md", "server/ops/README.md", "server/web/README.md"].map(read);
+  const texts = [...Object.keys(DEPLOYED).map(own), ...pages];
   const named = texts.flatMap((text) =>
-    [...text.matchAll(/\broost(?:_|-|:)(\d+\.\d+\.\d+)/g)].map((m) => m[1]!)
+    [...text.matchAll(/\broost(?:-client)?(?:_|-|:)(\d+\.\d+\.\d+)/g)].map((m) => m[1]!)
   );
   assert.ok(named.length >= 4, `${named.length}`);
   assert.deepEqual(named.filter((version) => version !== VERSION), []);

@@ -14,35 +14,42 @@ export interface Target {
   /** As Debian has it; null: no package. */
   readonly debian: string | null;
   readonly binary: string;
+  /** Permissions that are compiled in. */
+  readonly permissions: readonly string[];
 }
+
+/**
+ * On Linux the start reads the limit of open files in /proc, which Deno shows only to programs with all
+ * permissions, and loads functions of the C library; see `giveUp` for what becomes of it.
+ */
+const LINUX = { binary: "roost", permissions: ["-A"] } as const;
+/** Elsewhere nothing native is loaded: programs are started for `--workers` and `roost load`. */
+const OTHER = {
+  debian: null,
+  permissions: ["net", "read", "write", "env", "sys", "run"].map((name) => `--allow-${name}`),
+} as const;
 
 /** All of them. */
 export const TARGETS: readonly Target[] = [
-  {
-    name: "linux-amd64",
-    triple: "x86_64-unknown-linux-gnu",
-    debian: "amd64",
-    binary: "roost",
-  },
-  {
-    name: "linux-arm64",
-    triple: "aarch64-unknown-linux-gnu",
-    debian: "arm64",
-    binary: "roost",
-  },
-  { name: "darwin-amd64", triple: "x86_64-apple-darwin", debian: null, binary: "roost" },
-  { name: "darwin-arm64", triple: "aarch64-apple-darwin", debian: null, binary: "roost" },
-  { name: "windows-amd64", triple: "x86_64-pc-windows-msvc", debian: null, binary: "roost.exe" },
+  { ...LINUX, name: "linux-amd64", triple: "x86_64-unknown-linux-gnu", debian: "amd64" },
+  { ...LINUX, name: "linux-arm64", triple: "aarch64-unknown-linux-gnu", debian: "arm64" },
+  { ...OTHER, name: "darwin-amd64", triple: "x86_64-apple-darwin", binary: "roost" },
+  { ...OTHER, name: "darwin-arm64", triple: "aarch64-apple-darwin", binary: "roost" },
+  { ...OTHER, name: "windows-amd64", triple: "x86_64-pc-windows-msvc", binary: "roost.exe" },
 ];
 
 /**
  * The arguments of `deno` that compile for a target: those of the task `compile`, so that both make
- * the same program.
+ * the same program, but for the permissions, which are those of the platform.
  */
-export function compileArgs(task: string, triple: string, output: string): readonly string[] {
+export function compileArgs(
+  task: string,
+  { triple, permissions }: Target,
+  output: string,
+): readonly string[] {
   const [, args] = task.split(/\bdeno (?=compile )/);
   if (args === undefined) throw new Error(`The task does not compile: ${task}`);
-  const words = args.split(" ");
+  const words = args.split(" ").flatMap((word) => word === "-A" ? permissions : word);
   const at = words.indexOf("--output");
   if (at < 0) throw new Error(`The task names no output: ${task}`);
   return [words[0]!, "--target", triple, ...words.slice(1, at + 1), output, ...words.slice(at + 2)];

@@ -94,10 +94,10 @@ function importedPackages(): ReadonlySet<string> {
 }
 
 /** Compiles for a target; the reason where that fails. */
-async function compile({ triple }: Target, output: string): Promise<string | null> {
+async function compile(target: Target, output: string): Promise<string | null> {
   const { tasks: { compile: task } } = JSON.parse(read("deno.json"));
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...compileArgs(task, triple, output)],
+    args: [...compileArgs(task, target, output)],
     cwd: ROOT,
     // The compiler recurses deeply over large packages.
     env: { RUST_MIN_STACK: "67108864" },

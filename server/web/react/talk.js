@@ -127,7 +127,7 @@ export class Talk {
     if (!this.#loaded && this.#client.state.status === "online") this.#load();
   }
 
-  /** Loads the page before what is there. @returns {Promise<void>} */
+  /** Loads the page before what was loaded. @returns {Promise<void>} */
   #load() {
     return this.#loading ??= this.#loadPage(this.#turn);
   }

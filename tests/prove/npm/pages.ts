@@ -94,24 +94,30 @@ interface Counting {
   >;
 }
 
-/** Calls a function of one of the page's clients, then waits until the counts stay as they are. */
-async function after(page: Page, who: string, what: string, ...args: unknown[]): Promise<Counts> {
+/** The counts, once they have not changed for half a second. */
+async function settledCounts(page: Page): Promise<Counts> {
   const read = () => page.evaluate(() => ({ ...(globalThis as unknown as Counting).counts }));
-  const before = await read();
-  await page.evaluate(
-    ([who, what, args]) =>
-      (globalThis as unknown as Counting).people[who]![what]!(...args).then(() => {}),
-    [who, what, args] as const,
-  );
-  let last = before;
+  let last = await read();
   for (let calm = 0; calm < 5;) {
     await page.waitForTimeout(100);
     const now = await read();
     calm = JSON.stringify(now) === JSON.stringify(last) ? calm + 1 : 0;
     last = now;
   }
+  return last;
+}
+
+/** Calls a function of one of the page's clients; returns how often what was rendered after it. */
+async function after(page: Page, who: string, what: string, ...args: unknown[]): Promise<Counts> {
+  const before = await settledCounts(page);
+  await page.evaluate(
+    ([who, what, args]) =>
+      (globalThis as unknown as Counting).people[who]![what]!(...args).then(() => {}),
+    [who, what, args] as const,
+  );
+  const now = await settledCounts(page);
   return Object.fromEntries(
-    Object.entries(last).map(([name, n]) => [name, n - (before[name] ?? 0)])
+    Object.entries(now).map(([name, n]) => [name, n - (before[name] ?? 0)] as const)
       .filter(([, n]) => n !== 0),
   );
 }
@@ -127,7 +133,8 @@ export async function driveCounts(browser: Browser, url: string, figures: Figure
   const rendered = async (wanted: readonly string[], ...call: [string, string, ...unknown[]]) => {
     const counts = await after(page, ...call);
     assert.deepEqual(Object.keys(counts).sort(), [...wanted].sort(), call.join(" "));
-    figures.note(`renders after ${call.join(" ")}`, JSON.stringify(counts));
+    const [who, what, ...args] = call;
+    figures.note(`${who} ${what} ${JSON.stringify(args)} renders`, JSON.stringify(counts));
   };
   await rendered([], "dan", "devices");
   await rendered(["contacts"], "fay", "setPresence", { show: "away" });
