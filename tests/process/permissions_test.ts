@@ -61,3 +61,15 @@ Deno.test({
     assert.deepEqual(await permitted(["--workers", "2"]), { granted, started: true });
   },
 });
+
+Deno.test({
+  name: "13: a cell of several keeps the permission to start what serves another cell's copy",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using dir = tempDir();
+    Deno.writeTextFileSync(`${dir.path}/secret`, `${"s".repeat(43)}\n`, { mode: 0o600 });
+    const cells = ["name=a", "listen=127.0.0.1:0", `secretFile=${dir.path}/secret`];
+    const flags = ["--workers", "1", ...cells.flatMap((text) => ["--set", `cells.${text}`])];
+    assert.deepEqual(await permitted(flags), { granted: [...SERVING, "run"], started: true });
+  },
+});
