@@ -1,5 +1,14 @@
 /** The backend API of real servers, with the documented backend and page as they are written. */
 import assert from "node:assert/strict";
+import {
+  Backend,
+  befriended,
+  crowd,
+  type Json,
+  NONE,
+  type Results,
+  serviceToken,
+} from "./backend.ts";
 import { blocksOf } from "./document.ts";
 import { Client, Refused, rest } from "./client.ts";
 import { findChromium, startBrowser } from "../prove/browser.ts";
@@ -8,66 +17,6 @@ import { roost } from "./cli.ts";
 import { ServerProcess, tempDir } from "./server.ts";
 import { TwoCells } from "./two_cells.ts";
 import { until } from "./until.ts";
-
-type Json = Readonly<Record<string, unknown>>;
-type Results = { readonly results: readonly Json[] };
-
-const PREFIX = "/gateway/v1/backend";
-
-async function serviceToken(dataDir: string, scope = "users.manage"): Promise<string> {
-  const added = await roost(["service", "add", "app", "--scope", scope, "--data", dataDir]);
-  assert.equal(added.code, 0, added.err);
-  return added.out.trim();
-}
-
-/** A backend of somebody's application. */
-class Backend {
-  readonly #url: () => string;
-  readonly #token: string;
-
-  constructor(url: () => string, token: string) {
-    this.#url = url;
-    this.#token = token;
-  }
-
-  call<T = Json>(method: string, path: string, body?: unknown, key?: string): Promise<T> {
-    const more = { ...(body === undefined ? {} : { body }), ...(key === undefined ? {} : { key }) };
-    return rest<T>(this.#url(), method, `${PREFIX}/${path}`, { token: this.#token, ...more });
-  }
-
-  async token(user: string, device?: string): Promise<string> {
-    const body = { user, ...(device === undefined ? {} : { device }) };
-    return String((await this.call("POST", "tokens", body))["token"]);
-  }
-
-  /** Repeats a batch until all of it is done. */
-  async whole(method: string, path: string, body: unknown): Promise<void> {
-    await until(`all of ${path}`, async () => {
-      const { results } = await this.call<Results>(method, path, body).catch(() => NONE);
-      return results.every(({ ok }) => ok === true);
-    });
-  }
-}
-
-const NONE: Results = { results: [{ ok: false }] };
-
-async function subscriptions(
-  url: string,
-  token: string,
-): Promise<Readonly<Record<string, unknown>>> {
-  const { snapshot } = await rest<{ snapshot: { roster: Json[] } }>(url, "GET", "/v1/snapshot", {
-    token,
-  });
-  return Object.fromEntries(snapshot.roster.map((item) => [item["contact"], item["subscription"]]));
-}
-
-/** Contacts of a user who is to have so many, once they see each other. */
-function befriended(what: string, url: string, token: string, count: number): Promise<void> {
-  return until(what, async () => {
-    const states = Object.values(await subscriptions(url, token));
-    return states.length === count && states.every((state) => state === "both");
-  });
-}
 
 Deno.test("13: a token of the backend signs in over every transport, until it is taken away", async () => {
   using dir = tempDir();
@@ -124,13 +73,6 @@ Deno.test("13: a token of the backend signs in over every transport, until it is
 });
 
 const EVENTS = "text/event-stream";
-
-/** Users by number, and every pair of neighbours. */
-function crowd(count: number) {
-  const users = Array.from({ length: count }, (_, i) => `u${i}`);
-  const pairs = users.slice(1).map((user, i) => ({ users: [users[i], user] }));
-  return { users, pairs };
-}
 
 Deno.test("13: a batch that a kill cuts off is whole once it is repeated", async () => {
   using dir = tempDir();
