@@ -25,7 +25,8 @@ import {
   wsLimits,
 } from "./settings.ts";
 import { FIXED_SIGN_IN_QUEUE } from "./config/fixed.ts";
-import type { Front } from "./front_types.ts";
+import type { Front, FrontTls } from "./front_types.ts";
+import type { TlsTexts } from "./http/node_server.ts";
 import { frontApp } from "./front_app.ts";
 import { FrontCounting } from "./front_counting.ts";
 import type { ProtocolHost } from "./v1/protocol_host.ts";
@@ -39,7 +40,7 @@ import { CellPages } from "./http/cell_pages.ts";
 import { createWebRules, type WebRules } from "./http/web_rules.ts";
 import { createWsTransport, type WsTransport } from "./v1/ws.ts";
 import { prefixOf, withoutPrefix } from "./text/path_prefix.ts";
-import { formatBind } from "./config/address.ts";
+import { urlOf } from "./config/acme.ts";
 import { frontLive } from "./ops/front_live.ts";
 import { frontMetrics } from "./ops/front_metrics.ts";
 import { addCellViews } from "./ops/cell_view.ts";
@@ -75,10 +76,11 @@ export async function createFront(
   open: OpenNode,
   process: Process,
   services: Services,
+  ordered: FrontTls | null = null,
 ): Promise<Front> {
   const { tls, verifier } = await openConfigFiles(config);
   const front = new NodeFront(config, open, process, verifier, services);
-  await front.openDoor(tls);
+  await front.openDoor(ordered ?? tls);
   return front;
 }
 
@@ -108,7 +110,7 @@ class NodeFront implements Front {
   readonly #metrics: () => Promise<Response>;
   readonly #live: LiveFeed;
   readonly #shedding: Shedding;
-  #tls: ConfigFiles["tls"] = null;
+  #tls: TlsTexts | null = null;
   #door: HttpServer | null = null;
   #notice: ServersNotice | null = null;
 
@@ -293,8 +295,10 @@ class NodeFront implements Front {
     }, wsLimits(config));
   }
 
-  async openDoor(tls: ConfigFiles["tls"]): Promise<void> {
-    this.#tls = this.reloads.certificate = tls;
+  async openDoor(tls: FrontTls | null): Promise<void> {
+    this.#tls = tls;
+    const expiresAtMs = tls?.expiresAtMs;
+    if (expiresAtMs !== undefined) this.reloads.certificate = { expiresAtMs };
     this.#shared.rate("requests of addresses", this.#addresses.throttle);
     const prefix = prefixOf(this.#config.server.publicUrl);
     this.#door = await openHttpServer({
@@ -326,10 +330,16 @@ class NodeFront implements Front {
     this.#notice.start();
   }
 
+  get port(): number {
+    return this.#door!.port;
+  }
+
+  get tls(): TlsTexts | null {
+    return this.#tls;
+  }
+
   get url(): string {
-    const { publicUrl, tlsCert, bind } = this.#config.server;
-    const scheme = tlsCert === null ? "http" : "https";
-    return publicUrl ?? `${scheme}://${formatBind({ ...bind, port: this.#door!.port })}`;
+    return urlOf(this.#config, this.port);
   }
 
   deliver(packet: EdgePacket): void {

@@ -1,4 +1,5 @@
 /** The serving side of a node, as the node sees it. */
+import type { TlsTexts } from "./http/node_server.ts";
 import type { Busyness } from "./ops/inspect_api.ts";
 import type { Config } from "./config/config.ts";
 import type { ConfigFiles } from "./config_files.ts";
@@ -8,9 +9,16 @@ import type { OpenedSession, OpenSession } from "./edge/types.ts";
 import type { ReloadCounters } from "./http/reload_counters.ts";
 import type { Result } from "../shard/errors.ts";
 
+/** The certificate of a listener; without texts there will be one. */
+export type FrontTls = TlsTexts & { readonly expiresAtMs?: number };
+
 /** The serving side of a node. */
 export interface Front {
   readonly url: string;
+  /** Where it listens for clients. */
+  readonly port: number;
+  /** The certificate in use; null: it speaks plain HTTP. */
+  readonly tls: TlsTexts | null;
   deliver(packet: EdgePacket): void;
   /** Opens a session for who needs no transport. */
   openSession(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;

@@ -44,6 +44,13 @@ export class NodeReload {
     return this.#now.settings;
   }
 
+  /** Serves another certificate, which was ordered. */
+  serve(tls: TlsFiles): void {
+    const { changeTls, front } = this.#deps;
+    front.change(this.#now.config, { tls });
+    changeTls(tls);
+  }
+
   /** Takes what can be taken, logs all of it, and counts it. One at a time. */
   async reload(next: Reload): Promise<ReloadReport> {
     const report = next.kind === "faults"

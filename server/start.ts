@@ -26,6 +26,7 @@ import { keepShardsEven } from "./node/shard_keeper.ts";
 import { addTransferRoutes, type ImportLimits } from "./ops/transfer_api.ts";
 import { type AdminListener, listenAdmin } from "./ops/socket.ts";
 import { listenAdminNetwork, type NetworkListener } from "./ops/admin_network.ts";
+import type { InEffect } from "./config/reload.ts";
 import { NodeReload } from "./reload.ts";
 import type { TlsFiles } from "./system/config_files.ts";
 import type { Cancel, Log } from "./node/ports.ts";
@@ -35,7 +36,8 @@ import { announceFirst } from "./gateway/presences.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
 import { guardAdmin, guardBrowsers, type GuardedApp } from "./ops/guard.ts";
 import { isLoopback, isUnspecified } from "./config/address.ts";
-import { openConfigFiles } from "./config_files.ts";
+import { type NodeAcme, openAcme } from "./open_acme.ts";
+import type { TlsTexts } from "./http/node_server.ts";
 import { fail, ok } from "../shard/errors.ts";
 import { question } from "./node/asks.ts";
 import { type OpenNode, openNode } from "./open.ts";
@@ -89,7 +91,12 @@ interface AdminListeners {
   close(): Promise<void>;
 }
 
-async function listen(config: Config, open: OpenNode, admin: Hono): Promise<AdminListeners> {
+async function listen(
+  config: Config,
+  open: OpenNode,
+  admin: Hono,
+  tls: TlsTexts | null,
+): Promise<AdminListeners> {
   const { dir, ports, log } = open;
   let token = adminToken(dir.path, ports.random);
   // Every worker of this directory has read it.
@@ -113,7 +120,7 @@ async function listen(config: Config, open: OpenNode, admin: Hono): Promise<Admi
   let url: string | null = null;
   admin.get("/admin/listener", (c) => c.json({ url }));
   addDocumentRoute(admin, VERSION);
-  const network = await listenNetwork(config, guarded);
+  const network = await listenNetwork(config, guarded, tls);
   url = network?.url ?? null;
   if (network !== null) log.info("admin listens", { url: network.url });
   const socket = await listenAdmin(guardBrowsers(admin, guarded), dir.adminSocketPath);
@@ -127,6 +134,7 @@ async function listen(config: Config, open: OpenNode, admin: Hono): Promise<Admi
 async function listenNetwork(
   config: Config,
   app: GuardedApp,
+  own: TlsTexts | null,
 ): Promise<NetworkListener | null> {
   const { listen } = config.admin;
   if (listen === null) return null;
@@ -135,7 +143,7 @@ async function listenNetwork(
     throw new Error("Cannot listen at admin.listen: it is not loopback, see admin.allowRemote");
   }
   // On this machine nobody listens in, and the certificate is for another name.
-  const tls = isLoopback(listen.host) ? null : (await openConfigFiles(config)).tls;
+  const tls = isLoopback(listen.host) ? null : own;
   return await listenAdminNetwork(app, listen, tls);
 }
 
@@ -166,6 +174,30 @@ function addRunningRoutes(
     dataDir: dir.path,
   });
   return moves;
+}
+
+/** All native functions are loaded. Only what serves another cell's copy starts processes. */
+function confine({ station }: OpenNode): void {
+  giveUp("ffi", "import");
+  if (station === null) giveUp("run");
+}
+
+function nodeReload(
+  { log, ports: { clock } }: OpenNode,
+  front: Front,
+  { changeTls }: AdminListeners,
+  now: InEffect,
+): NodeReload {
+  return new NodeReload({ front, log, clock, changeTls }, now);
+}
+
+/** Begins to keep the certificate valid that the node orders, if it does. */
+async function beginAcme(acme: NodeAcme | null, front: Front, reloads: NodeReload): Promise<void> {
+  await acme?.start({
+    httpsPort: front.port,
+    counters: front.reloads.orders,
+    serve: (certificate) => reloads.serve(certificate),
+  });
 }
 
 /** How a node is started. */
@@ -205,7 +237,8 @@ export async function startNode(
     const services: Services = await openServices(config, open, (o, done) => {
       front.openSession(o, done);
     });
-    const front = await createFront(config, open, process, services);
+    const acme = await openAcme(config, open);
+    const front = await createFront(config, open, process, services, acme?.tls ?? null);
     deliver = announceFirst(services.gateway.presences, (packet) => front.deliver(packet));
     for (const packet of early.splice(0)) deliver(packet);
     const admin = adminApp(config, open, services);
@@ -213,18 +246,15 @@ export async function startNode(
     front.addAdminRoutes(admin);
     addConfigRoute(admin, open.node.asks, () => reloads.settings);
     const moves = addRunningRoutes(admin, config, open, process, () => front.busyness());
-    const listeners = await listen(config, open, admin);
-    const { log, ports: { clock } } = open;
-    const { changeTls } = listeners;
-    const reloads = new NodeReload({ front, log, clock, changeTls }, { config, settings });
+    const listeners = await listen(config, open, admin, front.tls);
+    const reloads = nodeReload(open, front, listeners, { config, settings });
     if (share === null) await logActions(open.dir.path, open.log);
     if (!isUnspecified(config.server.bind.host)) open.cells?.setPublicUrl(front.url);
     open.log.info("serving", { url: front.url, domain: config.server.domain });
+    await beginAcme(acme, front, reloads);
     const giving = giveWhenQuiet(open.ports, process, systemMemoryGiver());
-    // All native functions are loaded. Only what serves another cell's copy starts processes.
-    giveUp("ffi", "import");
-    if (open.station === null) giveUp("run");
-    const parts = { front, services, listeners, moves, giving };
+    confine(open);
+    const parts = { front, services, listeners, moves, giving, acme };
     const { stop, stopped } = stopper(config, open, parts);
     open.node.coordinator.orders.onLeft = stop;
     endWhenLost(open, front, process);
@@ -233,6 +263,7 @@ export async function startNode(
       open.standby === null ? done(false) : open.standby.member.handOver(done);
     const reload = (next: Reload) => {
       open.reloadCopies(reloadInput(next));
+      acme?.hurry();
       return reloads.reload(next);
     };
     return { url: front.url, invite, admin: listeners.network, stop, reload, handOver, stopped };
@@ -250,8 +281,9 @@ function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
   readonly moves: MovesHost | null;
   /** Ends the giving back of memory. */
   readonly giving: Cancel;
+  readonly acme: NodeAcme | null;
 }): Pick<RunningRoost, "stop" | "stopped"> {
-  const { front, services, listeners, moves, giving } = parts;
+  const { acme, front, services, listeners, moves, giving } = parts;
   const { log, ports: { timers } } = open;
   let stopping = false;
   let resolve: (code: number) => void;
@@ -265,6 +297,7 @@ function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
     services.gateway.stop();
     services.stop();
     front.drain()
+      .then(() => acme?.stop())
       .then(() => within(timers, drainMs, listeners.close()))
       .then(() => open.close())
       .then(() => resolve(0), (error) => {

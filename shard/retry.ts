@@ -93,6 +93,11 @@ export const RETRY_POLICIES = {
   detach: policy(250, 500, 30_000),
   announce: policy(250, 500, 10_000),
   read: policy(250, 500, 10_000),
+  /**
+   * Orders of certificates: an authority such as Let's Encrypt refuses a name after five failures in
+   * an hour, and says for how long, up to days.
+   */
+  acme: { leastMs: 720_000, baseMs: 240_000, capMs: 21_600_000, askedMaxMs: 604_800_000 },
   /** A service's session, its event stream's reads, and what its webhooks write to the store. */
   service: policy(500, 1000, 60_000),
   stream: policy(500, 1000, 30_000),

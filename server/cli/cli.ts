@@ -25,6 +25,8 @@ import { addUserCommands } from "./users.ts";
 const EXAMPLES = `
 Examples:
   roost                                      serve on http://127.0.0.1:8420
+  roost --data /srv/roost --domain chat.example.org --acme you@example.org
+                                             serve https; the certificate comes by itself
   roost --data /srv/roost --domain chat.example.org --bind 0.0.0.0:443 \\
         --tls-cert fullchain.pem --tls-key privkey.pem
   roost --set limits.rosterMax=200           change any setting

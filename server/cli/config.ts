@@ -38,6 +38,8 @@ const SETTING_FLAGS = [
   ["--cells-secret-file <file>", "cells.secretFile", "the secret that all cells share"],
   ["--tls-cert <file>", "server.tlsCert", "PEM certificate and chain"],
   ["--tls-key <file>", "server.tlsKey", "PEM private key of the certificate"],
+  ["--acme <email>", "acme.email", "get the certificate from Let's Encrypt, under its terms"],
+  ["--acme-directory <url>", "acme.directory", "another ACME authority, or one for trials"],
   ["--log-level <level>", "log.level", "debug, info, warn or error"],
 ] as const;
 

@@ -7,6 +7,8 @@
 import { dirname, resolve } from "node:path";
 import { parse as parseToml, TomlError } from "smol-toml";
 import { z } from "zod";
+import { ACME_BIND, ACME_KNOBS } from "./acme.ts";
+import { formatBind } from "./address.ts";
 import { ADMIN_KNOBS } from "./admin.ts";
 import { GATEWAY_KNOBS } from "./gateway.ts";
 import { GENERAL_KNOBS } from "./knobs.ts";
@@ -22,6 +24,7 @@ import { connectionsUsable, deriveMode, relationFaults, warnings } from "./relat
 /** Every setting, by group. */
 const SETTINGS = z.object({
   ...GENERAL_KNOBS,
+  ...ACME_KNOBS,
   ...STORE_KNOBS,
   ...CELL_KNOBS,
   ...CELLS_KNOBS,
@@ -240,7 +243,10 @@ function check(given: ReadonlyMap<string, Given>): Checked {
 }
 
 /** Decides what was left open and notes on what ground. */
-function decide(settings: Settings, input: ConfigInput, effective: EffectiveSetting[]): Config {
+function decide(read: Settings, input: ConfigInput, effective: EffectiveSetting[]): Config {
+  const open = effective.find(({ key }) => key === "server.bind")!.source === "default";
+  const onAcme = open && read.acme.email !== null;
+  const settings = onAcme ? { ...read, server: { ...read.server, bind: ACME_BIND } } : read;
   const mode = settings.registration.mode;
   const decidedMode = mode === "auto" ? deriveMode(settings) : { mode, reason: "" };
   const usable = connectionsUsable(input.filesMax);
@@ -252,6 +258,7 @@ function decide(settings: Settings, input: ConfigInput, effective: EffectiveSett
     const setting = effective[at]!;
     effective[at] = { ...setting, value, source: `${setting.source}: ${reason}` };
   };
+  if (onAcme) note("server.bind", formatBind(ACME_BIND), "acme.email is set");
   if (mode === "auto") note("registration.mode", decidedMode.mode, decidedMode.reason);
   if (settings.limits.connectionsMax === 0) {
     note(

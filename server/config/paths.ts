@@ -5,7 +5,7 @@ import type { Config } from "./config.ts";
 export function configFilePaths(config: Config): readonly string[] {
   const { server: { tlsCert, tlsKey }, jwt: { jwksFile, keyFiles }, store: { urlFile } } = config;
   const secrets = [config.cell.secretFile, config.cells.secretFile];
-  return [tlsCert, tlsKey, jwksFile, urlFile, ...secrets, ...keyFiles]
+  return [tlsCert, tlsKey, config.acme.caFile, jwksFile, urlFile, ...secrets, ...keyFiles]
     .flatMap((file) => file === null ? [] : [file]);
 }
 

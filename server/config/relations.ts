@@ -1,5 +1,6 @@
 /** What settings owe each other: faults stop the start, warnings are printed with it. */
 import { OTHERS_PART } from "../../shard/limits.ts";
+import { acmeFaults, acmeWarnings, speaksTls } from "./acme.ts";
 import { standbyFaults } from "./standby.ts";
 import { STORE_LIMITS } from "../node/ports.ts";
 import type { Config, RegistrationMode, Settings } from "./config.ts";
@@ -318,6 +319,7 @@ function gatewayFaults({ gateway }: Config): string[] {
 export function relationFaults(config: Config, filesMax: number | null): readonly string[] {
   return [
     ...tlsFaults(config),
+    ...acmeFaults(config),
     ...storeFaults(config),
     ...cellFaults(config),
     ...cellsFaults(config),
@@ -339,7 +341,7 @@ export function warnings(config: Config): readonly string[] {
   const { server, registration, admin } = config;
   const found = accountWarnings(config);
   const reachable = !isLoopback(server.bind.host);
-  if (reachable && server.tlsCert === null && server.trustedProxies.length === 0) {
+  if (reachable && !speaksTls(config) && server.trustedProxies.length === 0) {
     found.push(
       `${formatBind(server.bind)} is open to others without TLS, so passwords and tokens travel ` +
         "readable: set server.tlsCert and server.tlsKey, or put a TLS proxy in front and list it " +
@@ -358,7 +360,7 @@ export function warnings(config: Config): readonly string[] {
         "set it to invite if that is not meant",
     );
   }
-  if (admin.listen !== null && !isLoopback(admin.listen.host) && server.tlsCert === null) {
+  if (admin.listen !== null && !isLoopback(admin.listen.host) && !speaksTls(config)) {
     found.push(
       `admin.listen ${
         formatBind(admin.listen)
@@ -366,8 +368,8 @@ export function warnings(config: Config): readonly string[] {
         "travels readable: set server.tlsCert and server.tlsKey, which it then uses too",
     );
   }
-  if (server.tlsCert !== null && server.publicUrl?.startsWith("http:") === true) {
+  if (speaksTls(config) && server.publicUrl?.startsWith("http:") === true) {
     found.push("server.publicUrl begins with http: although TLS is on: write https:");
   }
-  return found;
+  return [...found, ...acmeWarnings(config)];
 }

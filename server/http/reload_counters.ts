@@ -1,4 +1,4 @@
-/** What is counted when the configuration and its files are read again, and the certificate in use. */
+/** What is counted of certificates and settings that change while a server runs. */
 import type { Meter } from "../node/meter.ts";
 
 /** See the head of this file. */
@@ -11,11 +11,13 @@ export interface ReloadCounters {
   failing: boolean;
   /** The certificate in use; null: there is none. */
   certificate: { readonly expiresAtMs: number } | null;
+  /** Orders of certificates at an authority. */
+  readonly orders: { done: number; failed: number };
 }
 
 /** Counters at zero. */
 export function newReloadCounters(): ReloadCounters {
-  return { done: 0, failed: 0, failing: false, certificate: null };
+  return { done: 0, failed: 0, failing: false, certificate: null, orders: { done: 0, failed: 0 } };
 }
 
 /** Registers them. */
@@ -23,6 +25,10 @@ export function registerReloads(to: Meter, counters: ReloadCounters): void {
   to.values("roost_reloads_total", () => [
     [{ outcome: "done" }, counters.done],
     [{ outcome: "failed" }, counters.failed],
+  ]);
+  to.values("roost_certificate_orders_total", () => [
+    [{ outcome: "done" }, counters.orders.done],
+    [{ outcome: "failed" }, counters.orders.failed],
   ]);
   to.value("roost_reload_failing", () => counters.failing ? 1 : 0);
   to.values("roost_certificate_expiry_seconds", () => {

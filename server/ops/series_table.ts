@@ -179,6 +179,11 @@ export const SERIES: readonly Series[] = [
     "roost_certificate_expiry_seconds",
     "When the TLS certificate in use expires, since 1970; absent without one.",
   ),
+  counter(
+    "roost_certificate_orders_total",
+    "Certificates that this node has ordered at an authority (ACME), by what came of it.",
+    "outcome",
+  ),
   gauge("roost_ready", "1 while the node takes new work, else 0."),
   gauge(
     "roost_clock_offset_seconds",

@@ -52,8 +52,8 @@ const SETTINGS = {
 /** Series that this test does not move, by the beginning of their names, and why. */
 const UNMOVED: Readonly<Record<string, string>> = {
   "roost_build_info": "is always 1",
-  "roost_reload": "what is metered has no settings file; tls_reload_test.ts",
-  "roost_certificate_expiry_seconds": "does not change without a new certificate; the same",
+  "roost_reload": "what is metered has no settings file; reload_test.ts",
+  "roost_certificate": "needs an authority; reload_test.ts, acme_test.ts",
   "roost_start_time_seconds": "does not change",
   "roost_messages_refused_total{": "codes that a send of a test cannot get all; too_large moves",
   'roost_messages_silently_refused_total{cause="full"}':

@@ -22,6 +22,7 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/front.ts",
   "server/load/ports.ts",
   "server/open.ts",
+  "server/open_acme.ts",
   "server/services.ts",
   "server/start.ts",
   "server/process_life.ts",

@@ -31,6 +31,8 @@ const IO_FILES: Readonly<Record<string, string>> = {
   "server/ops/socket.ts": "the admin API's transport: HTTP over a Unix socket",
   "server/http/http_server.ts": "the listener for clients",
   "server/http/node_server.ts": "the platform's server below it",
+  "server/acme/authority.ts": "orders at authorities",
+  "server/acme/http_port.ts": "the listener for them",
   "server/http/listener.ts": "opens the listener for clients",
   "server/http/listener_watch.ts": "connects to the own listener",
   "server/http/refusal.ts": "bytes on sockets where no HTTP server answers",
