@@ -72,20 +72,27 @@ export class SimGroup {
     }
   }
 
-  /** Who has no lease answers only where a majority had none lately. */
+  /** Who has no lease answers only where a majority of its cell had none lately. */
   #lookForVouched(): void {
     const { nowMs } = this.#time;
     for (const node of this.nodes) this.#note(node);
-    const lately = this.nodes.filter((node) => {
-      return nowMs - (this.#unleasedMs.get(node) ?? -Infinity) <= VOUCHED_MS;
-    });
-    if (2 * lately.length > this.nodes.length) return;
-    const wrongly = lately.find((node) => {
-      return runs(node) && !node.running.node.leased && node.answering.length > 0;
+    const wrongly = this.nodes.find((node) => {
+      if (!runs(node) || node.running.node.leased || node.answering.length === 0) return false;
+      const lately = (other: SimNode) => {
+        return nowMs - (this.#unleasedMs.get(other) ?? -Infinity) <= VOUCHED_MS;
+      };
+      const cell = this.#cellOf(node);
+      return 2 * cell.filter(lately).length <= cell.length;
     });
     if (wrongly === undefined) return;
     const text = `${wrongly.who} serves without a lease, and a majority has one`;
     throw new Violation("a majority without leases vouches", text);
+  }
+
+  /** The nodes that it could know when it gave its last sign of life: of these it needs a majority. */
+  #cellOf(node: SimNode): SimNode[] {
+    const lastBeatMs = this.#time.nowMs - node.running.node.leaseAgeMs;
+    return this.nodes.filter((other) => other === node || !other.wasOut(lastBeatMs));
   }
 }
 

@@ -109,6 +109,8 @@ export class SimNode implements Server {
   readonly #number: number;
   #running: Running | null = null;
   #starts = 0;
+  #begunMs = 0;
+  #leftMs = Infinity;
   /** Where the cell is this node. */
   readonly #alone = new VisibleCell();
   #wallAheadMs = 0;
@@ -129,6 +131,11 @@ export class SimNode implements Server {
   /** Whether it is up and every shard has read its log. */
   get serving(): boolean {
     return this.#running?.serving === true && this.#running.process.state === "running";
+  }
+
+  /** Whether it had been taken out of its cell by then, and no process of it had begun since. */
+  wasOut(ms: number): boolean {
+    return this.#leftMs <= ms && !(this.#begunMs > this.#leftMs && this.#begunMs <= ms);
   }
 
   /** Whether it is stopping: it refuses what is new. */
@@ -161,6 +168,7 @@ export class SimNode implements Server {
   start(): void {
     const { cell, config, time } = this.#host;
     this.#starts++;
+    this.#begunMs = time.nowMs;
     const process = time.process({ monoStartMs: 1000, wallAheadMs: this.#wallAheadMs, rate: 1 });
     const { log, lines } = memoryLog(false, (line) => {
       if (cell !== null) this.#logged(line);
@@ -205,7 +213,10 @@ export class SimNode implements Server {
         return this.#host.exited(this);
       }
       running.serving = true;
-      node.coordinator.orders.onLeft = () => running.stopping || this.onLeft();
+      node.coordinator.orders.onLeft = () => {
+        this.#leftMs = time.nowMs;
+        return running.stopping || this.onLeft();
+      };
       node.coordinator.start();
       this.#host.note(this.who, "serves");
     });
