@@ -53,7 +53,8 @@ export class Proxies {
   }
 
   /** Goes on where the shards have stopped whose users' presence this one has taken over. */
-  inherit(): void {
+  inherit(from: Proxies): void {
+    this.unknownHomes.inherit(from.unknownHomes, (name) => this.#turn.owns(name));
     for (const p of this.#turn.presence.proxied()) this.#keep(p);
     this.askAgain(null, 0, POINT_SPACE);
   }
@@ -74,10 +75,10 @@ export class Proxies {
     }
   }
 
-  /** Questions and replies may be lost: they are repeated. */
+  /** Questions and replies may be lost: they are repeated. One may be about to be asked, too. */
   #endKeeping(name: AccountName): void {
     const p = this.#find(name);
-    if (p?.proxied.asking === true) {
+    if (p !== null && (p.proxied.asking || this.#again.has(name))) {
       // While its home cannot be reached it waits for that.
       this.#keep(p);
       if (this.#cells.isLinked(p.proxied.home)) this.#again.add(name);

@@ -200,7 +200,7 @@ export class Shard {
       this.#recovery.skip();
       this.#turn.inherit(old.#turn);
       this.#accounts.inherit(old.#accounts);
-      this.#incoming.proxies?.inherit();
+      this.#incoming.proxies?.inherit(old.#incoming.proxies!);
       this.#incoming.names?.moves.inherit();
       this.#requests.waiting.inherit(old.#requests.waiting, (name) => this.owns(name));
     }

@@ -256,6 +256,8 @@ export class ShardTurn implements Turn {
   /** Takes over from a shard that ends what belongs to its own range. */
   inherit(from: ShardTurn): void {
     const owns = (name: AccountName) => this.owns(name);
+    // What is taken over may begin to wait before the first step does.
+    if (from.now.mono > this.now.mono) this.now = from.now;
     this.writable &&= from.writable;
     this.retryAfterMs = Math.max(this.retryAfterMs, from.retryAfterMs);
     this.presence.inherit(from.presence, owns);

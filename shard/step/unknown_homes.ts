@@ -47,6 +47,11 @@ export class UnknownHomes {
     if (sought.watchers.size < WATCHERS_MAX) sought.watchers.set(key, { item, node });
   }
 
+  /** Takes over the names that `owns` has from a shard that ends: nobody else seeks them. */
+  inherit(from: UnknownHomes, owns: (name: AccountName) => boolean): void {
+    for (const [name, sought] of from.#names) if (owns(name)) this.#names.set(name, sought);
+  }
+
   /** Asks for homes, where it is time for that. */
   tick(): void {
     const { now, retries } = this.#turn;

@@ -7,9 +7,24 @@ const LINKS = "tests/scenario/cells_test.ts";
 const NODES = "tests/scenario/cells_nodes_test.ts";
 const REGRANTS = "tests/scenario/cells_regrant_test.ts";
 const PRESENCE = "tests/scenario/cells_presence_test.ts";
+const RESHARDS = "tests/scenario/cells_reshard_test.ts";
 
 /** See the head of this file. */
 export const FEDERATION: readonly Mutant[] = [
+  ...inTested(
+    "shard/step/proxies.ts",
+    RESHARDS,
+    [
+      "forget that edges wait for a home that is about to be asked",
+      "(p.proxied.asking || this.#again.has(name))",
+      "p.proxied.asking",
+    ],
+    [
+      "seek no home any more that a shard sought which is replaced",
+      "    this.unknownHomes.inherit(from.unknownHomes, (name) => this.#turn.owns(name));\n",
+      "    void from;\n",
+    ],
+  ),
   ...inTested(
     "shard/step/proxies.ts",
     "tests/scenario/cells_bugs_test.ts",
