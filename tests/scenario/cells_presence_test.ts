@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { AccountId } from "../../shard/name/ids.ts";
 import { ALICE, BOB, SESSION, Watching } from "./cells_watching.ts";
+import { cellNode } from "../../shard/federation/cell_node.ts";
 import { keepBack } from "./kept_back.ts";
 import type { ProxyMessage } from "../../shard/federation/proxy_message.ts";
 import { isUndecided } from "../../shard/presence/returning.ts";
@@ -292,4 +293,19 @@ Deno.test("12: a user whose home is not known here is watched once other cells h
   w.ask();
   w.f.settle(1000);
   assert.equal(w.ask().presence?.devices[0]?.presence.show, "online");
+});
+
+Deno.test("12: interest in an account ends though its name was released meanwhile (seed 1768)", () => {
+  const { a, b, f, ids } = new Watching();
+  b.must("bob", "account.remove", {});
+  f.settle();
+  b.must("bob", "account.release", {});
+  const shard = b.node.shardOf(BOB);
+  const [, id] = ids;
+  shard.presence.addInterest(shard.presence.ensure(BOB, id, 0), cellNode(a.name));
+  const message = { kind: "uninterest", epoch: 1, asked: Number.MAX_SAFE_INTEGER } as const;
+  const packet = { kind: "proxy", from: BOB, to: BOB, cell: a.name, message } as const;
+  shard.step({ mono: f.time.nowMs, wall: f.time.nowMs }, { kind: "packet", packet });
+  // It does not wait until the other cells have said who has the name: that may be lost.
+  assert.equal(shard.presence.get(BOB), undefined);
 });
