@@ -67,6 +67,14 @@ function tellRefused(turn: Turn, account: Account, c: ReadonlyConversation, upTo
   }
 }
 
+/** Whether the recipient's acks of what a receipt covers have come: they name what it refused. */
+function areAcked(account: Account, p: ShardPacket & { kind: "receipt" }): boolean {
+  const queue = account.outbox.get(p.from);
+  if (queue?.toId !== p.fromId) return true;
+  const first = queue.entries.find(({ payload }) => payload.kind === "message")?.payload;
+  return first?.kind !== "message" || first.num > Math.max(p.delivered, p.read);
+}
+
 /** The recipient of this account's messages says how far it has them. */
 export function takeReceipt(
   turn: Turn,
@@ -79,6 +87,8 @@ export function takeReceipt(
     const delivered = c.ownNum(p.delivered);
     const read = c.ownNum(p.read);
     if (delivered > c.deliveredOut || read > c.readOut) {
+      // Lost acks come again, and then the receipt.
+      if (!areAcked(account, p)) return;
       tellRefused(turn, account, c, Math.max(delivered, read));
       turn.append(account, { kind: "receipt", with: p.from, delivered, read });
       turn.event(account, {
