@@ -207,13 +207,8 @@ export class Proxies {
   }
 
   #say(name: AccountName, cell: CellName, message: ProxyMessage): void {
-    const packet = {
-      kind: "proxy",
-      from: name,
-      to: name,
-      cell: this.#cells.self,
-      message,
-    } as const;
+    const { self } = this.#cells;
+    const packet = { kind: "proxy", from: name, to: name, cell: self, message } as const;
     this.#turn.emit(null, { kind: "abroad", cell, packet, hops: 0 });
   }
 
