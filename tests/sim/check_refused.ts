@@ -3,7 +3,7 @@
  * truth.
  */
 import type { Folded, Message } from "./check_mail.ts";
-import type { Life } from "./oracle.ts";
+import type { Life, Sent } from "./oracle.ts";
 import type { Cluster } from "./cluster.ts";
 import { JUMP_MS } from "../../server/node/steady_clock.ts";
 import { View } from "./view.ts";
@@ -14,16 +14,17 @@ function fail(life: Life, peer: string, check: string, text: string): never {
 }
 
 /**
- * Numbers of the messages to `name` that the sender knows not to have arrived, or that may still
- * wait for an answer to its request. A deleted sender took with it what waited. `small`: mailboxes
- * may have no room.
+ * Which acked messages to `to` need not have arrived: those that the sender knows not to have, those
+ * that may still wait for an answer to its request, and those that a later one left behind. A
+ * deleted sender took with it what waited. `small`: mailboxes may have no room.
  */
 export function excused(
   from: Life,
-  name: string,
+  to: Life,
   folded: readonly Folded[],
   small: boolean,
-): (num: number) => boolean {
+): (sent: Sent) => boolean {
+  const { name } = to;
   const sender = folded.find((f) => f.life === from);
   // What a former account was notified of is gone with it: in a small mailbox, that it had no room.
   if (sender === undefined) return () => small || from.wants.get(name)?.touched === true;
@@ -32,7 +33,39 @@ export function excused(
   for (const e of sender.events) {
     if (e.k === "undelivered" && e.with === name) told.push({ ...e, from: e.from ?? e.num });
   }
-  return (num) => told.some((t) => num >= t.from && num <= t.num) || sender.view.waits(name, num);
+  const behind = leftBehind(sender, name);
+  return (sent) => {
+    const { num } = sent.acked!;
+    return told.some((t) => num >= t.from && num <= t.num) || sender.view.waits(name, num) ||
+      behind.has(num) && !surelyOpen(to, sent);
+  };
+}
+
+/**
+ * Numbers of the messages to `name` that waited without a request until a later one went at once,
+ * which leaves them behind: the sender is notified of them only before a receipt covers them.
+ */
+function leftBehind(sender: Folded, name: string): ReadonlySet<number> {
+  const view = new View(sender.life.name, `${sender.dump.mailboxId}:0`, null);
+  const behind = new Set<number>();
+  for (const e of sender.events) {
+    if (e.k === "message" && e.out && e.with === name && !e.waits && !view.asks(name)) {
+      for (const num of view.conversations.get(name)?.waiting ?? []) behind.add(num);
+    }
+    view.apply(e);
+  }
+  return behind;
+}
+
+/**
+ * Whether the recipient certainly took messages from anyone whenever it can have been asked about
+ * this one, so that there was nothing to wait for. The question does not go the way of the messages:
+ * earlier ones may arrive long after its answer, when the recipient's state is another.
+ */
+function surelyOpen(to: Life, { life, sentMs, ackedMs }: Sent): boolean {
+  const blocks = to.blocks.get(life.name);
+  return to.anyone.always(true, sentMs, ackedMs) &&
+    (blocks?.always(false, sentMs, ackedMs) ?? true);
 }
 
 /**

@@ -46,6 +46,8 @@ export interface Sent {
   readonly key: string;
   readonly body: string;
   readonly ext: string;
+  /** When a device sent it first. */
+  readonly sentMs: number;
   /** When its sender got the ack; Infinity before. */
   ackedMs: number;
   /** What it was acked with. */
@@ -198,7 +200,8 @@ export class Oracle {
   sending(life: Life, device: string, to: string, key: string, body: string, ext: string): Sent {
     let sent = life.sent.get(key);
     if (sent === undefined) {
-      sent = { life, to, key, body, ext, ackedMs: Infinity, acked: null, unknown: 0, device };
+      const times = { sentMs: this.#now(), ackedMs: Infinity };
+      sent = { life, to, key, body, ext, ...times, acked: null, unknown: 0, device };
       life.sent.set(key, sent);
     }
     sent.unknown++;
