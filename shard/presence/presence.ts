@@ -162,10 +162,13 @@ export class PresenceTable {
     // After a bug or a commit that failed, what is shown is shown already.
     if (p === undefined || p.proxied !== null) return { sessions: [], nodes: p?.nodes ?? [] };
     const { sessions } = p;
-    proxied.epoch = this.epochOf(p);
-    proxied.version = p.version;
-    proxied.devices = visibleDevices(p);
-    proxied.lastSeen = p.lastSeen;
+    // Whether one who may return has done so only its new home can say.
+    if (!this.#mayReturn(p)) {
+      proxied.epoch = this.epochOf(p);
+      proxied.version = p.version;
+      proxied.devices = visibleDevices(p);
+      proxied.lastSeen = p.lastSeen;
+    }
     for (const session of sessions) this.#removed.push({ name, session });
     p.sessions = [];
     p.nodes = p.nodes.filter(isNode);
@@ -293,10 +296,14 @@ export class PresenceTable {
    * visible session and may return.
    */
   versionFor(p: Presentity): number {
-    if (this.#awaited.has(p)) return PENDING;
-    if (p.known || !this.returning.active) return p.version;
-    this.returning.add(p);
+    if (!this.#mayReturn(p)) return p.version;
+    if (!this.#awaited.has(p)) this.returning.add(p);
     return PENDING;
+  }
+
+  /** Whether it has no visible session, as far as is known, and its clients may return. */
+  #mayReturn(p: Presentity): boolean {
+    return this.#awaited.has(p) || !p.known && this.returning.active;
   }
 
   /**
