@@ -47,10 +47,14 @@ export function owesDeletes(a: Account): boolean {
   return a.purge.length + a.purgedRanges.length > 0 || a.runtime.pages?.hasUnneeded === true;
 }
 
-/** Whether it owes packets, receipts or its name's home to others, or moves: a start looks at it. */
-export function owesOthers({ arrival, leaving, outbox, register, runtime }: Account): boolean {
+/**
+ * Whether it owes packets, receipts or its name's home to others, or moves, or has rows left that are
+ * to be deleted: a start looks at it.
+ */
+export function owesAnything(a: Account): boolean {
+  const { arrival, leaving, outbox, register, runtime } = a;
   return outbox.size > 0 || runtime.owed.size > 0 || (register?.telling.length ?? 0) > 0 ||
-    leaving !== null || arrival !== null;
+    leaving !== null || arrival !== null || owesDeletes(a);
 }
 
 /** Takes rows to delete, at most `DELETES_MAX`; what is left stays in the account's head. */
@@ -112,7 +116,7 @@ export function checkpointRows(
   const pages = takePages(a);
   if (!pages.complete) return { rows: [...blocks, ...pages.rows], complete: false };
   const rows = [...takePurged(a), ...blocks, ...pages.rows];
-  const owes = owesOthers(a);
+  const owes = owesAnything(a);
   if (owes !== a.runtime.savedOwes) {
     rows.push({ key: owesKey(a.point, a.name), value: owes ? new Uint8Array([1]) : null });
     a.runtime.savedOwes = owes;

@@ -1,5 +1,6 @@
 /** How a shard's steps get at accounts: loads of those that are not in memory, unreadable ones. */
 import type { Account } from "../account/account.ts";
+import { owesDeletes } from "../account/checkpoint.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { ShardInput } from "../effects.ts";
 import type { ShardTurn } from "./shard_turn.ts";
@@ -94,6 +95,10 @@ export class AccountAccess {
   schedule(account: Account): void {
     if (account.outbox.size > 0) this.#turn.scheduleOutbox(account, 0);
     if (account.runtime.owed.size > 0) this.#turn.scheduleReceipts(account, 0);
+    // No change of an account that is gone would have them deleted, and its name could not come back.
+    if (owesDeletes(account) && account.runtime.dirtyLsn === 0) {
+      this.#turn.accounts.replayed(account, this.#turn.batch.lastLsn, this.#turn.now.mono);
+    }
     if ((account.register?.telling.length ?? 0) > 0) {
       this.#turn.scheduleHome(account, HOME_SPREAD_MS * spreadOf(account.name, 0));
     }

@@ -2,7 +2,12 @@
 import type { AccountName } from "../name/ids.ts";
 import type { CheckpointBatch, CheckpointBudget, ShardInput } from "../effects.ts";
 import type { OpenBatch } from "./open_batch.ts";
-import { checkpointRows, owesDeletes, owesOthers, type RowChange } from "../account/checkpoint.ts";
+import {
+  checkpointRows,
+  owesAnything,
+  owesDeletes,
+  type RowChange,
+} from "../account/checkpoint.ts";
 import type { ShardLimits } from "../limits.ts";
 import { type Account, AccountState } from "../account/account.ts";
 import { CorruptBytes } from "../record/bytes.ts";
@@ -154,7 +159,7 @@ export class AccountCache {
     const account = new AccountState(name, pointOf(name), dedupeShape, headShape);
     if (input.damage !== undefined) throw damaged(name, input.damage);
     readHead(account, input.rows);
-    account.runtime.savedOwes = owesOthers(account);
+    account.runtime.savedOwes = owesAnything(account);
     account.runtime.usedMs = monoMs;
     this.#accounts.set(input.name, account);
     return account;

@@ -106,3 +106,22 @@ Deno.test("10.7: a released name leaves no page behind, and the next account of 
   restarted(w);
   assert.equal(w.must("ann", "mailbox.snapshot", {}).snapshot.roster.length, 0);
 });
+
+Deno.test("12: what is left of a removed account is deleted after a crash, too", () => {
+  const w = new NodeFixture({ shards: 1, limits: { headShape: SMALL_PAGES, checkpointMs: 100 } });
+  w.account("ann");
+  for (let i = 0; i < 400; i++) {
+    w.must("ann", "roster.set", { contact: name(`c${i}`), label: "x".repeat(50), groups: [] });
+    if (i % 50 === 49) w.settle(1000);
+  }
+  w.settle(20_000);
+  const rows = () => w.disk.stored(["u"]).filter(({ key }) => key[2] === "ann").length;
+  const all = rows();
+  w.must("ann", "account.remove", {});
+  for (let i = 0; rows() === all && i < 1000; i++) w.settle(10);
+  assert.ok(rows() > 1 && rows() < all, `${rows()} of ${all} rows`);
+  w.kill();
+  w.start();
+  w.settle(20_000);
+  assert.equal(rows(), 1, "the head of a closed account");
+});
