@@ -1,6 +1,7 @@
 /** Opens a node over its data directory, with the real ports, but lets nobody in yet. */
 import type { EdgePacket } from "../shard/edge_packet.ts";
 import type { Config, ConfigInput } from "./config/config.ts";
+import { RegisterPoll } from "./node/register_poll.ts";
 import { cellSecret } from "./node/cell_secret.ts";
 import { ArrivalRate } from "./node/arrival_rate.ts";
 import { beginCells, openCells, openRelayProofs, whyNoAccounts } from "./open_cells.ts";
@@ -43,6 +44,8 @@ export interface OpenNode {
   readonly ports: Ports;
   readonly log: LiveLog;
   readonly node: Node;
+  /** The cell's registers, of which changes of other nodes are noticed whatever the store is. */
+  readonly registers: RegisterPoll;
   /** The links with the other cells of the federation; null where the cell is alone. */
   readonly cells: CellMesh | null;
   /** This cell's part in the copies of its own store, and in those of others; null where it has none. */
@@ -102,21 +105,21 @@ export async function openNode(
     const observe = noteDamage(log, counters.damaged);
     const machine = machineOf(config, random, log);
     standby = serves ? await openOwnStandby(config, dir, machine, { promoted, ending }) : null;
-    const store = share === null
+    const store = opened = share === null
       ? await openStore(config, dir, { ...machine, observe, serves, standby })
       : servedStore(dir, observe);
-    opened = store;
     await standby?.resetCursors(store);
     const use = { serves, replicated: standby !== null };
     const { domain, mark, tag, secret } = await identify(store, dir, config, random, use);
     const ports = { ...machine, store, kdf: systemKdf() };
+    const registers = new RegisterPoll(ports);
     const about = aboutOf(config);
     const arrivals = new ArrivalRate(ports.clock, config.cells.arrivalsPerSecondMax);
     const links = serves ? await openLinks(config, domain, ports, linksOf(dir, share)) : null;
     const noAccounts = await whyNoAccounts(config, { store, mark, serves });
     const station = openStation(config, dir, ports, { serves, share, promoted, input });
     const named = { domain, mark, user: station?.user };
-    const cells = serves ? await openCells(config, named, ports) : null;
+    const cells = serves ? await openCells(config, named, { ...ports, registers }) : null;
     const telemetry = serves ? openTelemetry(dir.nodeId, config.log.otelPercent, VERSION) : null;
     const node = new Node(ports, {
       id: dir.nodeId,
@@ -134,7 +137,7 @@ export async function openNode(
     });
     await started(node);
     if (cells !== null) begin(cells, node, station, () => about.busy);
-    const copies = { ...copiesOf(station), standby };
+    const copies = { ...copiesOf(station), standby, registers };
     const close = () => closeAll({ ...copies, node, store, dir });
     const signIn = { ...signInOptions(config, secret), domain };
     const setBusy = (busy: boolean) => void (about.busy = busy);
@@ -207,10 +210,11 @@ function sizesOf({ log, storage }: Config, share: WorkerShare | null) {
 
 /** What is under way is finished while standbys still acknowledge it. */
 async function closeAll(
-  { standby, station, node, store, dir }: Pick<OpenNode, "standby" | "station" | "node" | "dir"> & {
-    readonly store: Store;
-  },
+  { standby, station, registers, node, store, dir }:
+    & Pick<OpenNode, "standby" | "station" | "registers" | "node" | "dir">
+    & { readonly store: Store },
 ): Promise<void> {
+  registers.stop();
   await new Promise<void>((done) => station === null ? done() : station.stop(done));
   await new Promise<void>((done) => node.stop(done));
   await closed(store);

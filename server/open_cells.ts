@@ -1,5 +1,5 @@
 /** Opens the links with the other cells of the federation, where the configuration names this one. */
-import { CellValue } from "./node/cell_value.ts";
+import { CellValue, type Registers } from "./node/cell_value.ts";
 import { MEMBERS_FORMAT } from "./peer/cells/membership.ts";
 import { CellMesh } from "./peer/cells/mesh.ts";
 import type { Config } from "./config/config.ts";
@@ -27,7 +27,9 @@ export async function openCells(
     readonly mark: string;
     readonly user?: LinkUser | undefined;
   },
-  { clock, timers, random, log, retries, store }: Ports,
+  { clock, timers, random, log, retries, registers }: Omit<Ports, "store"> & {
+    readonly registers: Registers;
+  },
 ): Promise<CellMesh | null> {
   const { name, listen, advertise, join, secretFile, silentMs, queueBytesMax, witness } = cells;
   if (name === null) return null;
@@ -46,8 +48,8 @@ export async function openCells(
     publicUrls: publicUrl === null ? [] : [publicUrl],
     queueBytesMax,
     stalledMs: silentMs,
-    members: new CellValue(store, MEMBERS_FORMAT),
-    shared: new CellValue(store, SHARED_FORMAT),
+    members: new CellValue(registers, MEMBERS_FORMAT),
+    shared: new CellValue(registers, SHARED_FORMAT),
     witness,
     user,
   });

@@ -11,7 +11,6 @@ import type { Trial } from "./edge/edge_deps.ts";
 import { EXPERIMENTS, Experiments } from "./gateway/experiments.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { gatewayLimits, targetRules } from "./settings.ts";
-import { RegisterPoll } from "./node/register_poll.ts";
 import { systemPostHook } from "./system/post_hook.ts";
 
 /** Both, with what has been kept of them. */
@@ -20,8 +19,6 @@ export interface Services {
   readonly experiments: Experiments;
   /** The experiment with the offline grace, as the edge takes part in it. */
   readonly trial: Trial;
-  /** Follows what other nodes change no more. */
-  stop(): void;
 }
 
 const COUNTED = { opened: "sessions", resumed: "resumes", falseOffline: "false_offlines" } as const;
@@ -61,11 +58,10 @@ function otherCells(mesh: CellMesh): OtherCells {
 /** Makes them over a node's store; `openSession` is how the gateway's services are attached. */
 export async function openServices(
   config: Config,
-  { ports, node, cells }: Pick<OpenNode, "ports" | "node" | "cells">,
+  { ports, node, cells, registers }: Pick<OpenNode, "ports" | "node" | "cells" | "registers">,
   openSession: GatewayDeps["open"],
 ): Promise<Services> {
   const post = systemPostHook(targetRules(config));
-  const registers = new RegisterPoll(ports);
   const { asks, id } = node;
   const cell = { node: id, asks, claimOf: (name: AccountName) => claimOf(node, name) };
   const others = {
@@ -80,5 +76,5 @@ export async function openServices(
   await loaded((done) => gateway.load(done));
   await loaded((done) => experiments.load(done));
   const trial = graceTrial(experiments);
-  return { gateway, experiments, trial, stop: () => registers.stop() };
+  return { gateway, experiments, trial };
 }

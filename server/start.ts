@@ -151,11 +151,11 @@ async function listenNetwork(
 function addRunningRoutes(
   admin: Hono,
   config: Config,
-  { node, cells, ports, log, dir, share, standby, station }: OpenNode,
+  { node, cells, ports, registers, log, dir, share, standby, station }: OpenNode,
   process: Process,
   busyness: () => Busyness,
 ): MovesHost | null {
-  const moves = openMoves(node, cells, ports, config.server.domain);
+  const moves = openMoves(node, cells, ports, registers, config.server.domain);
   addShardRoutes(admin, node, ports.timers);
   node.coordinator.start();
   addClusterRoutes(admin, node, share !== null);
@@ -295,7 +295,7 @@ function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
     giving();
     moves?.evacuation.stop();
     services.gateway.stop();
-    services.stop();
+    open.registers.stop();
     front.drain()
       .then(() => acme?.stop())
       .then(() => within(timers, drainMs, listeners.close()))

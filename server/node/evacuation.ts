@@ -108,10 +108,11 @@ export class Evacuation {
 
   /** The order as it is stored; null: there never was one. */
   view(done: Done): void {
-    this.#value.load((error, order) => {
+    // By another reader: what was read here would be no change that this one notices.
+    new CellValue(this.#host.store, EVACUATION_FORMAT).load((error, order) => {
       if (error !== null) return done(fail("unavailable", error.message, 1000));
-      const own = this.#order?.id === order?.id ? this.#order : order;
-      if (own === null || !this.#host.isFirst()) return done(ok(own));
+      const own = this.#order;
+      if (own === null || own.id !== order?.id || !this.#host.isFirst()) return done(ok(order));
       done(ok({ ...own, moving: this.#moving.size }));
     });
   }
@@ -304,10 +305,10 @@ export class Evacuation {
     const progress = { ...progressOf(own), moving: this.#moving.size };
     this.#value.update((stored) => {
       if (stored?.id !== own.id) return null;
-      // An operator may have changed it meanwhile.
       return { ...stored, ...progress, ...(stored.state === "running" ? { endedAt, state } : {}) };
     }, (error, order) => {
-      if (error === null && order !== null && order.state !== "running") this.#take(order);
+      // An operator may have changed it meanwhile, at another node.
+      if (error === null && order !== null) this.#take(order);
     });
   }
 }

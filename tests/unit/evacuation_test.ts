@@ -8,6 +8,7 @@ import { memoryLog } from "../sim/sim_ports.ts";
 import { ok } from "../../shard/errors.ts";
 import { Prng, simRandom } from "../sim/prng.ts";
 import type { StoreKey } from "../../server/node/ports.ts";
+import { REGISTER_POLL_MS, RegisterPoll } from "../../server/node/register_poll.ts";
 import type { Router } from "../../server/node/router.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
@@ -18,11 +19,24 @@ const PAGE = 2;
 
 type Phase = "offering" | "moved";
 
+/** A store as each node of the cell has it: it gets no hints, so that it has to look. */
+function hintless(store: FencedStore, { global: { timers } }: VirtualTime): RegisterPoll {
+  const without = {
+    register: store.register.bind(store),
+    cas: store.cas.bind(store),
+    list: store.list.bind(store),
+    watch: () => () => {},
+  };
+  return new RegisterPoll({ timers, random: simRandom(new Prng("poll")), store: without });
+}
+
 /** A cell of four accounts that move when the test says so. */
 class Fixture {
   readonly time = new VirtualTime();
   readonly phases = new Map<AccountName, Phase>();
   evacuation!: Evacuation;
+  /** That of another node, which does not carry it out. */
+  readonly other: Evacuation;
   linked = true;
   /** Whether the other cell takes nobody in for now. */
   refuses = false;
@@ -34,23 +48,32 @@ class Fixture {
 
   constructor() {
     this.start();
+    this.other = this.#node(false);
+    this.other.start();
+    this.time.runFor(1000);
   }
 
   /** Begins a process, in place of the former one. */
   start(): void {
     this.evacuation?.stop();
+    this.evacuation = this.#node(true);
+    this.evacuation.start();
+    this.time.runFor(1000);
+  }
+
+  #node(first: boolean): Evacuation {
     const request = (name: AccountName, op: string, _: unknown, done: (r: unknown) => void) => {
       if (op === "move.begin" && !this.phases.has(name)) this.phases.set(name, "offering");
       const refused = this.refuses ? "busy" : null;
       done(ok({ to: TO[0], phase: this.phases.get(name), refused }));
     };
-    this.evacuation = new Evacuation(
+    return new Evacuation(
       {
         clock: this.time.global.clock,
         timers: this.time.global.timers,
         log: memoryLog().log,
         random: simRandom(new Prng("random")),
-        store: this.#store,
+        store: hintless(this.#store, this.time),
         router: { request } as unknown as Pick<Router, "request">,
         listAccounts: (after, _limit, done) => {
           this.listed.push(after);
@@ -58,12 +81,15 @@ class Fixture {
           const to = from + PAGE;
           done(null, NAMES.slice(from, to), to < NAMES.length ? ["a", to] : null);
         },
-        isFirst: () => true,
+        isFirst: () => first,
         isLinked: () => this.linked,
       },
     );
-    this.evacuation.start();
-    this.time.runFor(1000);
+  }
+
+  orderAtOther(perSecond: number): void {
+    this.other.order(TO, perSecond, (result) => assert.ok(result.ok));
+    this.time.runFor(50);
   }
 
   order(perSecond = 100): void {
@@ -77,8 +103,12 @@ class Fixture {
   }
 
   get view(): EvacuationOrder {
+    return this.viewAt(this.evacuation);
+  }
+
+  viewAt(evacuation: Evacuation): EvacuationOrder {
     let seen: EvacuationOrder | null = null;
-    this.evacuation.view((result) => seen = result.ok ? result.value : null);
+    evacuation.view((result) => seen = result.ok ? result.value : null);
     this.time.runFor(100);
     return seen ?? assert.fail("there is no order");
   }
@@ -149,4 +179,34 @@ Deno.test("Evacuation: it goes on with the page that it was at after a restart",
   fixture.start();
   fixture.time.runFor(2000);
   assert.deepEqual(fixture.listed.slice(2), [["a", PAGE]]);
+});
+
+Deno.test("Evacuation: what is ordered at another node is carried out, although it is looked at first", () => {
+  const fixture = new Fixture();
+  fixture.orderAtOther(100);
+  for (const each of [fixture.evacuation, fixture.other]) {
+    assert.equal(fixture.viewAt(each).state, "running");
+  }
+  fixture.time.runFor(REGISTER_POLL_MS + 2000);
+  assert.equal(fixture.phases.size, NAMES.length);
+});
+
+Deno.test("Evacuation: a rate that is changed at another node counts", () => {
+  const fixture = new Fixture();
+  fixture.orderAtOther(0.1);
+  fixture.time.runFor(REGISTER_POLL_MS);
+  fixture.other.set(null, 100, (result) => assert.ok(result.ok));
+  fixture.time.runFor(REGISTER_POLL_MS + 2000);
+  assert.equal(fixture.phases.size, NAMES.length);
+});
+
+Deno.test("Evacuation: another node shows how far it is", () => {
+  const fixture = new Fixture();
+  fixture.orderAtOther(100);
+  fixture.time.runFor(REGISTER_POLL_MS + 2000);
+  assert.deepEqual(fixture.viewAt(fixture.other).moving, 4);
+  fixture.move(...NAMES);
+  fixture.time.runFor(2000);
+  const { moved, state } = fixture.viewAt(fixture.other);
+  assert.deepEqual([state, moved], ["done", 4]);
 });
