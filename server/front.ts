@@ -185,7 +185,7 @@ class NodeFront implements Front {
 
   /** What metrics and dashboard are read from. */
   #sources(process: Process, connections: () => number) {
-    const { ports, node, cells, counters, telemetry } = this.#open;
+    const { ports, node, cells, counters, telemetry, standby, station } = this.#open;
     return {
       retries: ports.retries,
       telemetry,
@@ -195,6 +195,7 @@ class NodeFront implements Front {
       signInQueue: this.#signInQueue,
       node,
       cells,
+      stores: { own: standby?.member ?? null, station },
       relayed: () => this.#relay?.open ?? new Map<string, number>(),
       keeper: this.#keeper,
       process,

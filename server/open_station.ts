@@ -75,6 +75,7 @@ export function openStation(
     ...ports,
     ...streamLimits(config),
     place: config.cells.name!,
+    handBackMs: config.standby.handBackMs === 0 ? null : config.standby.handBackMs,
     linked: () => user.all,
     stored: () => storedCells(dir.path).filter((cell) => cell !== config.cells.name),
     file: (cell) => storedRoles(rolesFile(dir.path, cell)),

@@ -7,6 +7,9 @@ import { parseCellName } from "../../shard/name/ids.ts";
 /** When a write is acknowledged: once the standby has it, or at once. */
 export const STANDBY_MODES = ["sync", "async"] as const;
 
+/** Writes wait while a cell is handed back. */
+const HAND_BACK_MIN_MS = 1000;
+
 const wants = "host:port or [IPv6]:port, for example 192.0.2.1:8424";
 
 const standby = {
@@ -64,6 +67,13 @@ const standby = {
     doc: "Where clients reach it; empty for where it listens.",
     read: parsePublicUrl,
   }),
+  handBackMs: int({
+    unit: "ms",
+    default: 0,
+    min: 0,
+    max: 86_400_000,
+    doc: "How often it is handed back if its own place is in sync; 0 for by order only.",
+  }),
   listen: optional({
     wants,
     doc: "Where it listens for nodes of other cells; empty for a free port of cells.listen's host.",
@@ -76,11 +86,14 @@ export const STANDBY_KNOBS = { standby: group(standby) } as const;
 
 /** What keeps the settings from being used together. */
 export function standbyFaults(
-  { cell, cells, standby: { at, voters, mode }, store }: Pick<
+  { cell, cells, standby: { at, handBackMs, voters, mode }, store }: Pick<
     Config,
     "cell" | "cells" | "standby" | "store"
   >,
 ): string[] {
+  if (handBackMs > 0 && handBackMs < HAND_BACK_MIN_MS) {
+    return [`standby.handBackMs is ${handBackMs}: it must be 0, or ${HAND_BACK_MIN_MS} at least`];
+  }
   if (at === null) {
     return voters.length === 0
       ? []

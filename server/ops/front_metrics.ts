@@ -30,6 +30,7 @@ import {
 } from "../http/reload_counters.ts";
 import { registerEdge } from "../edge/edge_series.ts";
 import { registerExperiments, registerGateway } from "../gateway/series.ts";
+import { registerStandby, type StoresHere } from "../standby/standby_series.ts";
 import { registerNode } from "../node/node_series.ts";
 import { registerRefused, registerStreams, registerWs } from "../v1/series.ts";
 import { SERIES } from "./series_table.ts";
@@ -75,6 +76,7 @@ export interface MetricsSources {
   readonly experiments: Experiments;
   readonly node: Node;
   readonly cells: CellMesh | null;
+  readonly stores: StoresHere;
   /** Clients that are passed on to other cells, by cell. */
   readonly relayed?: () => ReadonlyMap<string, number>;
   readonly retries: Retries;
@@ -105,6 +107,7 @@ export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
   registerCounters(to, counters);
   registerNode(to, sources.node, sources.retries);
   registerCells(to, sources.cells, sources.relayed);
+  registerStandby(to, sources.stores);
   registerEdge(to, counts.edge, () => edge.gauges());
   registerWs(to, counts.ws);
   registerStreams(to, counts.streams);

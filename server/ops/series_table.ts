@@ -217,6 +217,16 @@ export const SERIES: readonly Series[] = [
     "Frames that did not fit into the queue for another cell; their senders repeat them.",
     "cell",
   ),
+  gauge(
+    "roost_standby_in_sync",
+    "Whether a copy of this cell's store may take over by itself: at the primary of any, at a " +
+      "standby of its own.",
+    "cell",
+  ),
+  gauge("roost_standby_lag_writes", "Writes that the standby does not have.", "cell"),
+  gauge("roost_standby_lag_seconds", "How long the oldest of them has waited.", "cell"),
+  gauge("roost_standby_filled_bytes", "Bytes that filled the copy since it was opened.", "cell"),
+  gauge("roost_standby_serves", "Whether the cell is served here, from its copy.", "cell"),
   counter(
     "roost_bugs_total",
     "Exceptions that were caught in shards and in callbacks; each is logged as node.bug.",

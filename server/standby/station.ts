@@ -11,7 +11,7 @@ import { StoreMember } from "./store_member.ts";
 import type { UnreplicatedFile } from "./unreplicated_delivery.ts";
 import { NO_VOTE, type RolesFile, RoleVoter } from "./voter.ts";
 import type { RowStore } from "../store/row_store.ts";
-import type { Runtime } from "../node/ports.ts";
+import type { Cancel, Runtime } from "../node/ports.ts";
 import type { RoleVoters, StandbyFrame } from "./link_frames.ts";
 import type { SenderLimits } from "./standby_sender.ts";
 import type { StandbyPeer } from "./peer.ts";
@@ -52,6 +52,8 @@ export interface StationOptions extends Runtime {
   readonly place: CellName;
   readonly lag: LagLimits;
   readonly limits: SenderLimits;
+  /** How often a cell that is served here is handed back if its own place is in sync; null: never. */
+  readonly handBackMs: number | null;
   linked(): readonly StandbyPeer[];
   /** Stores of which something is remembered, and where that is. */
   stored(): readonly CellName[];
@@ -86,6 +88,8 @@ interface Hosted {
   /** Processes in a row that have served for a short time only, and did not end as ordered. */
   failed: number;
   handed: boolean;
+  /** It is being handed back. */
+  handing: boolean;
 }
 
 /** See the head of this file. */
@@ -174,7 +178,10 @@ export class StandbyStation {
   handBack(cell: CellName, done: (why: string | null) => void): void {
     const hosted = this.#stores.get(cell);
     if (!hosted?.serving) return done(`The cell ${cell} is not served here`);
+    if (hosted.handing) return done(`The cell ${cell} is being handed back already`);
+    hosted.handing = true;
     hosted.serving.handBack((handed) => {
+      hosted.handing = false;
       hosted.handed = handed;
       done(handed ? null : NOT_HANDED);
     });
@@ -233,7 +240,7 @@ export class StandbyStation {
 
   #add(cell: CellName, voter: RoleVoter): Hosted {
     const idle = { member: null, starting: false, fault: null, serving: null, ended: () => {} };
-    const hosted = { voter, ...idle, failed: 0, handed: false };
+    const hosted = { voter, ...idle, failed: 0, handed: false, handing: false };
     this.#stores.set(cell, hosted);
     return hosted;
   }
@@ -294,8 +301,11 @@ export class StandbyStation {
     const promoted = { cell, place, ...stored };
     const sinceMs = clock.monoMs();
     const serves = () => void (resets && hosted.voter.save({ resets: false }));
+    let next = () => {};
     const ended = () => {
+      next();
       hosted.serving = null;
+      hosted.handing = false;
       hosted.member = null;
       hosted.ended();
       const lasted = hosted.handed || clock.monoMs() - sinceMs >= SERVED_MS;
@@ -305,8 +315,30 @@ export class StandbyStation {
     };
     hosted.handed = false;
     hosted.serving = this.#options.serve(promoted, { serves, ended });
+    next = this.#handBackInTime(cell);
     // Its role goes on in the process that serves.
     former?.end(() => {});
+  }
+
+  /** Hands a cell back as its policy says, again and again; the function that it returns ends that. */
+  #handBackInTime(cell: CellName): () => void {
+    const { handBackMs, log, timers } = this.#options;
+    if (handBackMs === null) return () => {};
+    let ended = false;
+    let cancel: Cancel = () => {};
+    const wait = () => {
+      cancel = timers.after(handBackMs, () => {
+        this.handBack(cell, (why) => {
+          if (why === null) log.info("handed back by policy", { cell });
+          else if (!ended) wait();
+        });
+      });
+    };
+    wait();
+    return () => {
+      ended = true;
+      cancel();
+    };
   }
 
   /** The voters of before are gone: this place is the only one. */

@@ -1,7 +1,7 @@
 /** A cell whose store has a copy in another cell: real servers. */
 import assert from "node:assert/strict";
 import { admin, StandbyCells } from "./standby_cells.ts";
-import { until } from "./until.ts";
+import { until, untilIs } from "./until.ts";
 import { Client, rest } from "./client.ts";
 import { tempDir } from "./server.ts";
 
@@ -48,6 +48,16 @@ async function movedTo(url: string, token: string): Promise<string> {
   return server;
 }
 
+/** What a server counts of copies of the store of `a`. */
+async function metricsOf(url: string): Promise<Readonly<Record<string, number>>> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Object.fromEntries(
+    [...text.matchAll(/^roost_standby_(\w+)\{cell="a"\} (\S+)$/gm)].map(([, name, value]) => {
+      return [name, Number(value)];
+    }),
+  );
+}
+
 Deno.test("12.4: a standby takes over by itself; the returning machine is filled and gets its role back", async () => {
   using dir = tempDir();
   const cells = await StandbyCells.start(dir.path, { mode: "sync", automatic: true });
@@ -55,10 +65,23 @@ Deno.test("12.4: a standby takes over by itself; the returning machine is filled
     const token = await register(cells.urlOf("a"), "alice");
     await register(cells.urlOf("a"), "bob");
     await write(cells.urlOf("a"), token, "before");
+    assert.deepEqual(await metricsOf(cells.urlOf("a")), {
+      in_sync: 1,
+      lag_seconds: 0,
+      lag_writes: 0,
+    });
+    // The copy reads of it a moment later.
+    await untilIs(
+      "the copy in sync",
+      () => metricsOf(cells.urlOf("b")),
+      ({ filled_bytes, in_sync, serves }) => filled_bytes! > 0 && in_sync === 1 && serves === 0,
+    );
     await cells.server("a").kill();
     await cells.untilPromoted();
     const promoted = await movedTo(cells.urlOf("b"), token);
     assert.notEqual(promoted, cells.urlOf("a"));
+    assert.equal((await metricsOf(cells.urlOf("b")))["serves"], 1);
+    assert.equal((await metricsOf(promoted!))["in_sync"], 0);
     assert.deepEqual(await textsOf(promoted, token), ["before"]);
     await write(promoted, token, "meanwhile");
     // Its machine returns: it must not serve, although it was the primary.

@@ -49,6 +49,8 @@ export interface PlacesOptions {
   readonly time: VirtualTime;
   readonly prng: Prng;
   readonly sync: boolean;
+  /** As in `StationOptions`. */
+  readonly handBackMs: number | null;
   place(name: CellName): Place;
   say(text: string): void;
   /** A process has opened the rows as the primary; `resets`: clients' cursors end. */
@@ -324,6 +326,7 @@ export class StandbyPlaces {
       place: place.name,
       lag: LAG,
       limits: LIMITS,
+      handBackMs: this.#options.handBackMs,
       linked: () => [...host.peers.values()],
       stored,
       file: () => rolesFileOf(place),

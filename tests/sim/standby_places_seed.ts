@@ -38,7 +38,7 @@ class Simulation {
   #ids = 0;
   #linkedMs = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, handBackMs: number | null = null) {
     this.prng = new Prng(`places ${seed}`);
     this.sync = this.prng.chance(0.5);
     for (const name of [A, B, W]) {
@@ -56,6 +56,7 @@ class Simulation {
       time: this.time,
       prng: this.prng,
       sync: this.sync,
+      handBackMs,
       place: (name) => this.#places.get(name)!,
       say: (text) => this.say(text),
       opened: (server, resets) => this.#opened(server, resets),
@@ -265,6 +266,24 @@ async function live(sim: Simulation): Promise<void> {
   if (!sim.well) throw new Error(`not well in time`);
   await sim.run(SENT_AGAIN_MS, false);
   sim.checkMessages();
+}
+
+/**
+ * The own place is lost, and returns once the other one serves. Returns which place serves after a
+ * minute at most, with a standby in sync.
+ */
+export async function whoServesAfterReturn(handBackMs: number | null): Promise<CellName | null> {
+  const sim = new Simulation(1, handBackMs);
+  const server = () => [...sim.places.servers].find(({ member }) => member.mayServe === true);
+  for (const name of [W, B, A]) sim.places.start(name);
+  await sim.run(20_000, false, () => sim.well);
+  sim.places.kill(A);
+  await sim.run(20_000, false, () => server()?.place.name === B);
+  if (server()?.place.name !== B) throw new Error("nobody has taken over");
+  sim.places.start(A);
+  await sim.run(HEALED_WITHIN_MS, false, () => sim.well && server()?.place.name === A);
+  sim.checkMessages();
+  return sim.well ? server()?.place.name ?? null : null;
 }
 
 /** Runs a seed to its end. */

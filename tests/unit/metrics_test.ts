@@ -22,9 +22,48 @@ import { registerExperiments, registerGateway } from "../../server/gateway/serie
 import { registerCells } from "../../server/peer/cells/cells_series.ts";
 import { registerNode } from "../../server/node/node_series.ts";
 import { registerRefused, registerStreams, registerWs } from "../../server/v1/series.ts";
+import { registerStandby } from "../../server/standby/standby_series.ts";
 import { SERIES } from "../../server/ops/series_table.ts";
+import type { CellName } from "../../shard/name/ids.ts";
+import type { MemberId } from "../../server/standby/role_types.ts";
 import { simRetries } from "../sim/sim_ports.ts";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
+
+const MEMBER = {
+  member: "m" as MemberId,
+  epoch: 1,
+  mode: "sync",
+  voters: [],
+  registered: true,
+  inSync: false,
+  copy: null,
+  standbys: [],
+} as const;
+/** The store of cell `a` has a standby; copies of those of `b` and `c` are here, `c` is served. */
+const STORES = {
+  own: {
+    view: {
+      ...MEMBER,
+      cell: "a" as CellName,
+      role: "primary",
+      standbys: [
+        { member: MEMBER.member, peer: null, state: "in sync", lagWrites: 3, lagMs: 250 },
+      ],
+    },
+  },
+  station: {
+    views: [
+      {
+        ...MEMBER,
+        cell: "b" as CellName,
+        role: "standby",
+        copy: { w: null, whole: false, following: true, comparedRows: 9, filledBytes: 500 },
+        serves: false,
+      },
+      { ...MEMBER, cell: "c" as CellName, role: "primary", serves: true },
+    ],
+  },
+} as const;
 
 /** What the parts of a node count, and their metrics. */
 function metered() {
@@ -66,6 +105,7 @@ function metered() {
   registerCounters(to, counters);
   registerNode(to, node as unknown as Node, retries);
   registerCells(to, null);
+  registerStandby(to, STORES);
   registerEdge(to, counts.edge, () => (looks++, gauges));
   registerWs(to, counts.ws);
   registerStreams(to, counts.streams);
@@ -144,6 +184,15 @@ Deno.test("signInResult sorts every error code", () => {
 
 /** What the next test counts, as it is exported. */
 const EXPECTED = {
+  'roost_standby_in_sync{cell="a"}': 1,
+  'roost_standby_in_sync{cell="b"}': 0,
+  'roost_standby_in_sync{cell="c"}': undefined,
+  'roost_standby_lag_writes{cell="a"}': 3,
+  'roost_standby_lag_seconds{cell="a"}': 0.25,
+  'roost_standby_filled_bytes{cell="b"}': 500,
+  'roost_standby_serves{cell="a"}': undefined,
+  'roost_standby_serves{cell="b"}': 0,
+  'roost_standby_serves{cell="c"}': 1,
   "roost_presence_deliveries_total": 40,
   'roost_presence_fan_out_sessions_bucket{le="20"}': 0,
   'roost_presence_fan_out_sessions_bucket{le="40"}': 1,
