@@ -40,6 +40,8 @@ const SEEN = z.looseObject({
     address: z.string(),
     publicUrls: z.array(z.string()),
     version: z.string(),
+    // A node of the version before does not say it.
+    users: z.number().optional(),
   }),
   cells: z.array(CELL),
   unreached: z.array(z.object({ address: z.string(), fault: z.string() })),
@@ -94,10 +96,13 @@ function rowOf({ cell, state, member, nodes, shards, sent }: Cell): readonly str
 
 function ownRow({ members, self, others }: View): readonly string[] {
   const { cell, publicUrls, version } = self;
+  const users = [self, ...others.map(({ self }) => self)]
+    .reduce((sum, { users = 0 }) => sum + users, 0);
   const count = String(1 + others.length);
   const blank = ["-", "-", "-", "-"];
   const member = members.joined ? "yes" : "no";
-  return [cell, "this", member, ...blank, count, "-", "-", version, publicUrls.join(" ") || "-"];
+  const start = [cell, "this", member, ...blank, count, String(users)];
+  return [...start, "-", version, publicUrls.join(" ") || "-"];
 }
 
 /** Why nodes are not linked, a line for each. */

@@ -112,7 +112,7 @@ Deno.test("12: three cells find each other, lose one, and have it back", async (
   const table = await roost(["cells", "--data", a.server.dataDir]);
   assert.match(
     table.out,
-    /^cell +state .*\na +this +yes .*\nb +linked +yes +\d+\.\d .* 1\/1 .*\nc +linked .* 2\/2 /,
+    /^cell +state .*\na +this +yes( +-){4} +1 +0 .*\nb +linked +yes +\d+\.\d .* 1\/1 .*\nc +linked .* 2\/2 /,
   );
   const metrics = await (await fetch(`${a.server.url}/metrics`)).text();
   assert.match(metrics, /roost_cells_links\{cell="c"\} 2\n/);

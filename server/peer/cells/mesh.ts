@@ -185,7 +185,7 @@ export class CellMesh implements PeerCells {
 
   /** The federation as this node sees it. */
   view(): CellsView {
-    return viewOf(this, this.#sayings.own, this.#options.clock.monoMs());
+    return viewOf(this, this.#sayings.own, this.#host, this.#options.clock.monoMs());
   }
 
   // ---- the node

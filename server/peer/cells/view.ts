@@ -3,6 +3,7 @@ import type { CellMesh } from "./mesh.ts";
 import { cellsOf } from "./channel_name.ts";
 import type { CellName } from "../../../shard/name/ids.ts";
 import type { KnownNode } from "./directory.ts";
+import type { MeshHost } from "./mesh_options.ts";
 import { type Linked, nodeKey } from "./sayings.ts";
 import type { NodeSaying } from "./frames.ts";
 
@@ -55,6 +56,8 @@ export interface CellsView {
     readonly address: string;
     readonly publicUrls: readonly string[];
     readonly version: string;
+    /** Online users of its shards. */
+    readonly users: number;
   };
   /** Which cells vote on names; version 0: none is known. `out`: it joins only by order. */
   readonly members: {
@@ -108,7 +111,12 @@ function cellView(mesh: CellMesh, cell: CellName, nowMs: number): CellView {
 }
 
 /** Makes the view of a mesh; `own`: what its node says of itself. */
-export function viewOf(mesh: CellMesh, own: NodeSaying | null, nowMs: number): CellsView {
+export function viewOf(
+  mesh: CellMesh,
+  own: NodeSaying | null,
+  host: Pick<MeshHost, "users"> | null,
+  nowMs: number,
+): CellsView {
   const { current, joined, out } = mesh.membership;
   const members = current.cells.map(({ cell }) => cell);
   const others = members.filter((cell) => cell !== mesh.self);
@@ -127,6 +135,7 @@ export function viewOf(mesh: CellMesh, own: NodeSaying | null, nowMs: number): C
       address: own?.address ?? "",
       publicUrls: own?.publicUrls ?? [],
       version: own?.program ?? "",
+      users: host?.users() ?? 0,
     },
     cells: cells.map((cell) => cellView(mesh, cell, nowMs)),
     unreached: mesh.targets.unreached,
