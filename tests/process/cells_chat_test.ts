@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createClient } from "../../server/web/client.js";
 import { Client, type Frame, rest } from "./client.ts";
+import { roost } from "./cli.ts";
 import { type ServerProcess, tempDir } from "./server.ts";
 import { TwoCells } from "./two_cells.ts";
 import { until } from "./until.ts";
@@ -124,6 +125,22 @@ async function chat(alice: User, bob: User): Promise<void> {
   assert.deepEqual([alice.texts, bob.texts], [texts, texts]);
 }
 
+/** The way of one of Alice's messages, as her cell shows it, ends in Bob's. */
+async function tracedInBoth({ a, b }: TwoCells): Promise<void> {
+  const json = async (server: ServerProcess, ...args: string[]) => {
+    const { out, err, code } = await roost([...args, "--json", "--data", server.dataDir]);
+    assert.equal(code, 0, err);
+    return JSON.parse(out);
+  };
+  const messages: { trace: string; from: string }[] = await json(a, "trace", "--user", "alice");
+  const { trace } = messages.find(({ from }) => from === "alice")!;
+  const steps: { node: string; step: string }[] = await json(a, "trace", trace);
+  const at = (step: string) => steps.find((each) => each.step === step)?.node;
+  const { self } = await json(b, "cells");
+  assert.equal(at("settled"), `b/${self.node}`, JSON.stringify(steps));
+  assert.doesNotMatch(at("received")!, /\//);
+}
+
 Deno.test("12: users of two cells become contacts, chat in order, and see each other", async () => {
   using dir = tempDir();
   const cells = await TwoCells.start(dir.path);
@@ -133,6 +150,7 @@ Deno.test("12: users of two cells become contacts, chat in order, and see each o
   await becomeContacts(alice, bob);
   await until("presence", () => alice.shows("bob") === "online" && bob.shows("alice") === "online");
   await chat(alice, bob);
+  await tracedInBoth(cells);
   await alice.client.command("presence", { show: "dnd" });
   await until("a change", () => bob.shows("alice") === "dnd");
   // What is written while the other cell is down arrives after its start.
