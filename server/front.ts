@@ -229,7 +229,7 @@ class NodeFront implements Front {
       wires: systemRelayWires(),
       proofs: relays,
       perCellMax: relayMax,
-      addressesOf: (cell) => cells.addressesOf(cell as CellName),
+      addressesOf: (cell) => cells.addressesOf(cell as CellName) ?? [],
       servers: () => this.#servers.all(),
     });
   }

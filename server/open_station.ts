@@ -85,7 +85,7 @@ export function openStation(
     unreplicated: (cell) => keptLines(unreplicatedPath(standbyDir(dir.path), cell)),
     serve: (promoted, events) => {
       const address = mesh!.view().self.address;
-      const pages = mesh!.addressesOf(promoted.cell);
+      const pages = mesh!.addressesOf(promoted.cell) ?? [];
       const copy = { input, promoted, address, pages, events, log, timers, endMs, serving };
       return serveCopy(spare, copy);
     },

@@ -6,13 +6,15 @@ import { cellNode, cellOf } from "../../shard/federation/cell_node.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
 import type { Effect, ShardInput } from "../../shard/effects.ts";
 import type { NodeParts } from "./parts.ts";
-import type { Result } from "../../shard/errors.ts";
+import { fail, type Result } from "../../shard/errors.ts";
 import type { ProxyMessage } from "../../shard/federation/proxy_message.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardRow } from "../../shard/table/table.ts";
 
 /** When a cell without accounts may be offered one again (ms). */
 const NEVER_MS = 60_000;
+/** When a client may ask again that is to go to a cell of which no server is known yet (ms). */
+const UNKNOWN_MS = 500;
 
 /** See the head of this file. */
 export class Abroad {
@@ -42,10 +44,15 @@ export class Abroad {
     this.#cells.stop(done);
   }
 
-  /** Adds to a refusal where the cell is that it names. */
+  /**
+   * Adds to a refusal where the cell is that it names. A node that has just begun may not know: clients
+   * that were told to go nowhere would give up.
+   */
   named<T>(result: Result<T>): Result<T> {
     if (result.ok || result.cell === undefined) return result;
-    return { ...result, servers: this.#cells.addressesOf(result.cell as CellName) };
+    const servers = this.#cells.addressesOf(result.cell as CellName);
+    if (servers !== null) return { ...result, servers };
+    return fail("unavailable", `Servers of cell ${result.cell} are not known yet`, UNKNOWN_MS);
   }
 
   /** Sends what a shard has for another cell. */

@@ -32,8 +32,8 @@ export interface PeerCellEvents {
 
 /** A node's links with the other cells, and what it knows of them. A lone cell has none. */
 export interface PeerCells extends Cells {
-  /** Public addresses where clients reach a cell; empty where none is known. */
-  addressesOf(cell: CellName): readonly string[];
+  /** Public addresses where clients reach a cell, empty where it has none; null: it is not known yet. */
+  addressesOf(cell: CellName): readonly string[] | null;
   /**
    * Sends a frame to the node of the cell that has the shard of this point, or to another one of it,
    * which passes it on within its cell. The frame is lost where no node can be reached.

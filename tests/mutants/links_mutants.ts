@@ -140,8 +140,13 @@ const GOSSIP: readonly Mutant[] = [
     NAMES,
     [
       "send a client to its home without saying where that is",
-      "return { ...result, servers: this.#cells.addressesOf(result.cell as CellName) };",
-      "return result;",
+      "if (servers !== null) return { ...result, servers };",
+      "if (servers !== null) return result;",
+    ],
+    [
+      "send a client to a home of which no server is known",
+      "if (servers !== null) return { ...result, servers };",
+      "if (result.ok === false) return { ...result, servers: servers ?? [] };",
     ],
   ),
   ...inTested(

@@ -236,6 +236,8 @@ Deno.test("12: a client that signs in at another cell is sent to the home of its
     assert.ok(!result.ok && result.code === "moved" && result.cell === b.name);
     assert.deepEqual(result.servers, [`https://${b.name}.test`]);
   }
+  f.wan.unheard.add(b.name);
+  assert.equal(codeOf(a.ask("bob", "auth.token", { tokenHash })), "unavailable");
   assert.notEqual(codeOf(b.ask("bob", "account.resolve", {})), "moved");
   assert.deepEqual(a.ask("nobody", "account.resolve", {}), { ok: true, value: null });
 });

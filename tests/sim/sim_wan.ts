@@ -63,6 +63,8 @@ export class SimWan {
   ) => void = () => {};
   /** Which node of a cell has a shard with this point, as far as others know; null: any may. */
   ownerOf: (cell: CellName, point: number) => NodeId | null = () => null;
+  /** Cells of whose servers nobody has heard yet. */
+  readonly unheard = new Set<CellName>();
   readonly cells: readonly CellName[];
   /** The cells that vote on names now, and the version of their list. */
   members: { readonly version: number; readonly cells: readonly CellName[] };
@@ -280,8 +282,8 @@ class WanEnd implements PeerCells {
     return [...this.#linked.keys()].filter(({ self }) => self === cell);
   }
 
-  addressesOf(cell: CellName): readonly string[] {
-    return [`https://${cell}.test`];
+  addressesOf(cell: CellName): readonly string[] | null {
+    return this.#wan.unheard.has(cell) ? null : [`https://${cell}.test`];
   }
 
   start(events: PeerCellEvents): void {

@@ -144,6 +144,7 @@ Deno.test("12.4: clients are sent to nodes that are linked, to others only where
     known.addressesOf(B, ({ node }) => linked.includes(node.id));
   assert.deepEqual(among("promoted"), ["https://promoted"]);
   assert.deepEqual(among(), ["https://lost", "https://promoted"]);
+  assert.equal(known.addressesOf("never-seen" as CellName, () => true), null);
 });
 
 Deno.test("12: of the tables of a cell the later one counts, and per shard the later epoch", () => {

@@ -62,10 +62,14 @@ export class Directory {
 
   /**
    * Where clients reach a cell: addresses of its nodes that are linked; of the others where none is. One
-   * that is not may be lost, and clients take any of several.
+   * that is not may be lost, and clients take any of several. Null where no node of it is known.
    */
-  addressesOf(cell: CellName, isLinked: (node: NodeSaying) => boolean): readonly string[] {
+  addressesOf(
+    cell: CellName,
+    isLinked: (node: NodeSaying) => boolean,
+  ): readonly string[] | null {
     const nodes = this.nodesOf(cell).filter(({ saying }) => !saying.left);
+    if (nodes.length === 0) return null;
     const linked = nodes.filter(({ saying }) => isLinked(saying));
     const urlsOf = (
       of: readonly KnownNode[],

@@ -126,7 +126,7 @@ export class CellMesh implements PeerCells {
     return this.linksOf(cell).length > 0;
   }
 
-  addressesOf(cell: CellName): readonly string[] {
+  addressesOf(cell: CellName): readonly string[] | null {
     return this.directory.addressesOf(cell, (saying) => this.#links.has(nodeKey(saying)));
   }
 
