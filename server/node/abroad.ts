@@ -46,7 +46,7 @@ export class Abroad {
 
   /**
    * Adds to a refusal where the cell is that it names. A node that has just begun may not know: clients
-   * that were told to go nowhere would give up.
+   * give up when they are to go to a cell of which they get no address.
    */
   named<T>(result: Result<T>): Result<T> {
     if (result.ok || result.cell === undefined) return result;

@@ -95,7 +95,7 @@ export class AccountAccess {
   schedule(account: Account): void {
     if (account.outbox.size > 0) this.#turn.scheduleOutbox(account, 0);
     if (account.runtime.owed.size > 0) this.#turn.scheduleReceipts(account, 0);
-    // No change of an account that is gone would have them deleted, and its name could not come back.
+    // Nothing else may change an account that is gone: they would stay.
     if (owesDeletes(account) && account.runtime.dirtyLsn === 0) {
       this.#turn.accounts.replayed(account, this.#turn.batch.lastLsn, this.#turn.now.mono);
     }

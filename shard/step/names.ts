@@ -173,7 +173,7 @@ export class Names {
     if (packet.kind === "move") return this.moves.said(account, packet);
     if (packet.kind === "proxy" && this.#ways.proxy(packet)) return;
     if (isHere(account, this.#cells.self)) return this.#ways.here(packet);
-    // Whoever has the name now: interest in who had it here ends, too, which is said only once.
+    // Interest in a user who was here before ends, wherever the name is now: it is said only once.
     if (packet.kind === "proxy" && packet.message.kind === "uninterest") this.#ways.here(packet);
     const home = homeOf(account, this.#cells.self);
     if (home !== null) return this.#abroad(account, home.value, carried);

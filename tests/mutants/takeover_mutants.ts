@@ -217,8 +217,8 @@ export const TAKEOVER: readonly Mutant[] = [
     "shard/presence/presence.ts",
     [
       "take who may return after a restart for offline",
-      "    if (p.known || !this.returning.active) return p.version;\n",
-      "    if (!p.known || this.returning.active) return p.version;\n",
+      "    return this.#awaited.has(p) || !p.known && this.returning.active;\n",
+      "    return this.#awaited.has(p) || p.known && !this.returning.active;\n",
     ],
   ),
   ...inFile(
