@@ -5,9 +5,10 @@
 import type { Folded, Message } from "./check_mail.ts";
 import type { Life, Sent } from "./oracle.ts";
 import type { Cluster } from "./cluster.ts";
-import { JUMP_MS } from "../../server/node/steady_clock.ts";
+import { CONFIRM_MS, JUMP_MS } from "../../server/node/steady_clock.ts";
 import { View } from "./view.ts";
 import { Violation } from "./history.ts";
+import type { WallJump } from "./wall_jump.ts";
 
 function fail(life: Life, peer: string, check: string, text: string): never {
   throw new Violation(check, `${life.name}: ${text}`, [life.name, peer]);
@@ -187,9 +188,22 @@ export function checkCovered(folded: readonly Folded[]): void {
   }
 }
 
+/**
+ * A node has to believe a jump of its wall clock that is small or goes back, one that came before
+ * it was started, and one that may have stood for so long that `SteadyClock` follows it. A chaos of
+ * eleven minutes has jumps of the third kind.
+ */
+function isBelieved(jump: WallJump, nowMs: number): boolean {
+  if (jump.deltaMs <= JUMP_MS || jump.node.starts > jump.starts) return true;
+  return nowMs - jump.atMs >= CONFIRM_MS;
+}
+
 /** No stamp is further ahead of the clock than jumps that the node had to believe explain. */
-export function checkStamps(cluster: Cluster, folded: readonly Folded[]): void {
-  const believed = cluster.jumps.filter((j) => j.deltaMs <= JUMP_MS || j.node.starts > j.starts);
+export function checkStamps(
+  cluster: Pick<Cluster, "jumps" | "time">,
+  folded: readonly Pick<Folded, "life" | "events">[],
+): void {
+  const believed = cluster.jumps.filter((j) => isBelieved(j, cluster.time.nowMs));
   const aheadMs = believed.reduce((sum, j) => sum + Math.abs(j.deltaMs), 0);
   const latest = cluster.time.global.clock.wallMs() + aheadMs + JUMP_MS;
   for (const { life, events } of folded) {

@@ -31,6 +31,7 @@ import { SimGroup } from "./group.ts";
 import { SimNode } from "./sim_node.ts";
 import { SimWan } from "./sim_wan.ts";
 import { type VirtualProcess, VirtualTime } from "./virtual_time.ts";
+import type { WallJump } from "./wall_jump.ts";
 import { StepFaults } from "./step_faults.ts";
 import { Wire } from "./wire.ts";
 
@@ -67,9 +68,8 @@ export class Cluster {
   readonly cell: SimCell | null;
   /** The links between cells; null in a lone cell. */
   readonly wan: SimWan | null;
-  /** Jumps of wall clocks, and how often the node had been started by then; −1: it was down. */
-  readonly jumps: { readonly node: SimNode; readonly deltaMs: number; readonly starts: number }[] =
-    [];
+  /** Jumps of wall clocks. */
+  readonly jumps: WallJump[] = [];
   readonly people: readonly Person[];
   /** Accounts that were made by somebody who had taken a shard, in its log. */
   readonly usurped: AccountName[] = [];

@@ -125,7 +125,8 @@ export class Faults {
   }
 
   #jumpWall(node: SimNode, deltaMs: number): void {
-    this.#cluster.jumps.push({ node, deltaMs, starts: node.up ? node.starts : -1 });
+    const atMs = this.#cluster.time.nowMs;
+    this.#cluster.jumps.push({ node, deltaMs, atMs, starts: node.up ? node.starts : -1 });
     node.jumpWall(deltaMs);
   }
 

@@ -5,12 +5,14 @@ import type { InterestAnswer } from "../../shard/edge_packet.ts";
 import type { OpName } from "../../shard/ops.ts";
 import { evenTable, reshaped, type ShardTable, withEpochs } from "../../shard/table/table.ts";
 import { awaited } from "../sim/recovered.ts";
+import { checkStamps } from "../sim/check_refused.ts";
 import { Cluster } from "../sim/cluster.ts";
 import { FreshReads, type Watched } from "../sim/fresh_reads.ts";
 import { History } from "../sim/history.ts";
 import { KnownTables } from "../sim/known_tables.ts";
 import { ok } from "../../shard/errors.ts";
 import { Prng } from "../sim/prng.ts";
+import { CONFIRM_MS, JUMP_MS } from "../../server/node/steady_clock.ts";
 import { SimGroup } from "../sim/group.ts";
 import { STEADY, Wire } from "../sim/wire.ts";
 import { StoreBook } from "../sim/store_book.ts";
@@ -206,4 +208,23 @@ Deno.test("11: a cell is whole while each node has a lease that lasts until its 
   equal(group.whole, true);
   linkedMs = 500;
   equal(group.whole, false);
+});
+
+Deno.test("A7: a jump of a node's clock explains stamps once it has stood for so long that it is followed", () => {
+  const time = new VirtualTime();
+  const jump = { node: { starts: 1 }, deltaMs: 3_600_000, atMs: 5000, starts: 1 };
+  const check = (aheadMs: number, jumps = [jump]) => {
+    const at = time.global.clock.wallMs() + aheadMs;
+    checkStamps({ time, jumps }, [{ life: { name: "bob" }, events: [{ seq: 1, at }] }] as never);
+  };
+  const message = /beyond what it may be/;
+  time.runUntil(5000 + CONFIRM_MS - 1);
+  check(JUMP_MS);
+  throws(() => check(jump.deltaMs), message);
+  check(jump.deltaMs, [{ ...jump, node: { starts: 2 } }]);
+  check(jump.deltaMs, [{ ...jump, starts: -1 }]);
+  time.runUntil(5000 + CONFIRM_MS);
+  check(jump.deltaMs);
+  throws(() => check(jump.deltaMs + JUMP_MS + 1), message);
+  throws(() => check(jump.deltaMs, []), message);
 });
