@@ -45,7 +45,7 @@ export type EdgePacket =
   }
   /**
    * What is known of somebody's presence may not hold any more, because the home cell cannot be
-   * reached: the next `presence` counts, also one that is no newer.
+   * reached: the next `presence` counts, also where it is the last one again.
    */
   | { readonly kind: "unknown"; readonly watched: AccountName; readonly watchedId: AccountId }
   /** The home of `watched` has said what `watcher` may see: its sessions ask again. */

@@ -89,6 +89,11 @@ export class Watched {
     return epoch > this.epoch || (epoch === this.epoch && version > this.version);
   }
 
+  /** Whether what nobody knew for a while is said again to be as it was before. */
+  isBack({ epoch, version }: { readonly epoch: number; readonly version: number }): boolean {
+    return this.away && epoch === this.epoch && version === this.version;
+  }
+
   has(watcher: Watcher): boolean {
     return Array.isArray(this.watchers)
       ? this.watchers.includes(watcher)

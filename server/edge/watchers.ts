@@ -223,7 +223,7 @@ export class Watchers {
     counters.presencePackets++;
     const user = this.#users.get(packet.watched);
     const known = user !== undefined && user.id === packet.watchedId;
-    if (!known || !user.isOlder(packet) && !user.away) {
+    if (!known || !user.isOlder(packet) && !user.isBack(packet)) {
       counters.presenceStale++;
       return 0;
     }

@@ -55,6 +55,8 @@ export function reloadShard(cluster: Cluster, node: SimNode, prng: Prng): void {
       for (const packet of old) {
         // What is pending has no version: every packet of the epoch is newer, and comes in order.
         if (packet.kind === "presence" && pending.has(packet.watched)) continue;
+        // Of whom nothing is known the last packet counts again: a home that is back may say no more.
+        if (packet.kind === "presence" && running.visible.isBack(packet)) continue;
         comesLate(packet, running.edge.deliver(packet));
       }
     };

@@ -86,6 +86,8 @@ export class VisibleSessions {
   readonly packets = new Map<AccountName, EdgePacket>();
   /** Users of whom it was said last that it is not known whether they are online. */
   readonly pending = new Set<AccountName>();
+  /** Users of whom it was said since that it is not known whether what was said last still holds. */
+  readonly #away = new Set<AccountName>();
   /** The body of the last signal to each session. */
   readonly signals = new Map<SessionId, string>();
   /** Whether the edge has a session that could be shown something. */
@@ -221,7 +223,9 @@ export class VisibleSessions {
 
   /** Looks at a packet from a shard. */
   delivered(packet: EdgePacket): void {
+    if (packet.kind === "unknown") this.#away.add(packet.watched);
     if (packet.kind === "presence") {
+      this.#away.delete(packet.watched);
       this.packets.set(packet.watched, packet);
       this.#shown(packet.watched, packet);
     }
@@ -232,6 +236,15 @@ export class VisibleSessions {
     for (const sessions of this.#users.values()) {
       for (const session of packet.sessions) sessions.delete(session);
     }
+  }
+
+  /**
+   * Whether edges take this packet although they have had it: while nobody knows whether the last
+   * presence still holds, that one once more says so.
+   */
+  isBack({ watched, epoch, version }: EdgePacket & { readonly kind: "presence" }): boolean {
+    const newest = this.#newest.get(watched);
+    return this.#away.has(watched) && newest?.epoch === epoch && newest.version === version;
   }
 
   #answered({ watched, presence }: InterestAnswer): void {

@@ -109,6 +109,34 @@ Deno.test("leave takes a watcher from everybody it watched", () => {
   assert.equal(watchers.get(name("bob"))?.size, 1);
 });
 
+Deno.test("unknown: what is older than the last presence does not count for the next (seed 3662)", () => {
+  const { watchers } = table();
+  const alice = new FakeWatcher("alice");
+  watchers.register([alice], [target("bob")], () => {});
+  const about = { watched: name("bob"), watchedId: idOf("bob") };
+  const { epoch } = watchers.get(name("bob"))!;
+  const packet = (version: number, of = epoch) =>
+    ({
+      kind: "presence",
+      sinceMs: 0,
+      ...about,
+      epoch: of,
+      version,
+      devices: [],
+      lastSeen: 0,
+    }) as const;
+  assert.equal(watchers.changed(packet(5)), 1);
+  assert.equal(watchers.unknown({ kind: "unknown", ...about }), 1);
+  assert.equal(watchers.changed(packet(4)), 0);
+  assert.equal(watchers.changed(packet(9, epoch - 1)), 0);
+  assert.equal(watchers.get(name("bob"))!.away, true);
+  // It is as it was, or has changed.
+  assert.equal(watchers.changed(packet(5)), 1);
+  assert.equal(watchers.changed(packet(5)), 0);
+  assert.equal(watchers.unknown({ kind: "unknown", ...about }), 1);
+  assert.equal(watchers.changed(packet(6)), 1);
+});
+
 Deno.test("interest in users that come and go is given back exactly when nobody is left", () => {
   const step = fc.record({
     who: fc.nat(2),
