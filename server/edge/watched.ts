@@ -1,5 +1,6 @@
 /** A user whose presence is seen on this node, and the sessions that see it. */
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
+import type { InterestAnswer } from "../../shard/edge_packet.ts";
 import type { PresenceOfDevice } from "../../shard/ops.ts";
 
 /** Up to so many watchers an array is both smaller and faster than a set. */
@@ -92,6 +93,12 @@ export class Watched {
   /** Whether what nobody knew for a while is said again to be as it was before. */
   isBack({ epoch, version }: { readonly epoch: number; readonly version: number }): boolean {
     return this.away && epoch === this.epoch && version === this.version;
+  }
+
+  /** Whether the answer of a shard changes it: one that says nothing may not know it either. */
+  isNews(presence: NonNullable<InterestAnswer["presence"]>): boolean {
+    const says = presence.devices.length > 0 || presence.lastSeen > 0;
+    return this.isOlder(presence) || says && this.isBack(presence);
   }
 
   has(watcher: Watcher): boolean {

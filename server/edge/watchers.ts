@@ -123,7 +123,7 @@ export class Watchers {
       this.register(watchers.filter(({ alive }) => alive), targets, () => {}, ids !== null);
     } else if (presence !== null) {
       // Those who watch already may hear of a change by this answer first.
-      if (user.id !== presence.watchedId || user.isOlder(presence)) this.#update(user, presence);
+      if (user.id !== presence.watchedId || user.isNews(presence)) this.#update(user, presence);
       for (const watcher of watchers) if (watcher.alive) this.#watch(watcher, user, ids !== null);
     } else {
       const { lastSeen } = answer;

@@ -30,7 +30,7 @@ export const EDGE: readonly Mutant[] = [
     "server/edge/watchers.ts",
     [
       "take an old answer for new presence",
-      "if (user.id !== presence.watchedId || user.isOlder(presence)) this.#update(user, presence);",
+      "if (user.id !== presence.watchedId || user.isNews(presence)) this.#update(user, presence);",
       "this.#update(user, presence);",
     ],
     [

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { AccountName } from "../../shard/name/ids.ts";
+import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
+import type { PresenceOfDevice } from "../../shard/ops.ts";
 import { newEdgeCounters } from "../../server/edge/types.ts";
 import { Watched, type Watcher } from "../../server/edge/watched.ts";
 import { Watchers } from "../../server/edge/watchers.ts";
@@ -169,4 +170,22 @@ Deno.test("interest in users that come and go is given back exactly when nobody 
     assert.deepEqual([...interested].sort(), [...watched].sort());
     assert.equal(watchers.size, watched.size);
   }));
+});
+
+Deno.test("unknown: an answer that says what was shown before ends it, one that says nothing does not", () => {
+  const { router, watchers } = table();
+  const [alice, erin] = [new FakeWatcher("alice"), new FakeWatcher("erin")];
+  const bob = name("bob");
+  const device = { device: "d1" as DeviceId, show: "away", status: "", priority: 0, ext: "" };
+  router.online.set(bob, [device as unknown as PresenceOfDevice]);
+  const online = [...router.online.get(bob)!];
+  watchers.register([alice], [target("bob")], () => {});
+  assert.equal(watchers.unknown({ kind: "unknown", watched: bob, watchedId: idOf("bob") }), 1);
+  router.online.delete(bob);
+  watchers.register([erin], [target("bob")], () => {});
+  assert.equal(watchers.get(bob)!.away, true);
+  router.online.set(bob, online);
+  watchers.register([erin], [target("bob")], () => {}, true);
+  assert.equal(watchers.get(bob)!.away, false);
+  assert.deepEqual(watchers.get(bob)!.devices, online);
 });
