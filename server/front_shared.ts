@@ -36,5 +36,5 @@ export class FrontShared {
 
 /** Addresses of the cell that has a copy of the store: it knows who serves. */
 export function elsewhere({ cells, standby }: OpenNode): readonly string[] {
-  return standby === null || cells === null ? [] : cells.addressesOf(standby.elsewhere);
+  return standby === null || cells === null ? [] : cells.addressesOf(standby.elsewhere) ?? [];
 }
