@@ -10,13 +10,15 @@ import { parseCellName, pointOf } from "../../shard/name/ids.ts";
 import type { OfDevice } from "./sessions_end.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { SimConfig } from "./config.ts";
-import { configFor, NAMES } from "./config.ts";
+import { configFor } from "./cells_config.ts";
+import { NAMES } from "./config.ts";
 import { deriveCredentials } from "../../server/auth/credentials.ts";
 import { Device } from "./device.ts";
 import { History, Violation } from "./history.ts";
 import type { NameMessage } from "../../shard/federation/name_packets.ts";
 import { KnownTables } from "./known_tables.ts";
 import { MemoryDisk } from "./memory_store.ts";
+import type { Evacuations } from "./evacuations.ts";
 import type { Movers } from "./movers.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
@@ -79,6 +81,8 @@ export class Cluster {
   contest: Contest | null = null;
   /** What moves accounts between cells; null in a lone cell, and before the chaos. */
   movers: Movers | null = null;
+  /** What evacuates a cell; null in most clusters, and before the chaos. */
+  evacuations: Evacuations | null = null;
   readonly #homes = new Map<string, SimGroup>();
   /** Whether requests reach any node, or only the one that has their session. */
   roams = true;
@@ -222,9 +226,9 @@ export class Cluster {
     return this.groupOf(name).nodes[0]!;
   }
 
-  /** The home of a name is the cell of another node from now on. */
-  moved(name: string, node: SimNode): void {
-    this.#homes.set(name, this.groupAt(node));
+  /** The home of a name is another cell from now on. */
+  moved(name: string, home: SimGroup): void {
+    this.#homes.set(name, home);
   }
 
   /** The name of a node's cell, where there are several. */

@@ -3,7 +3,10 @@ import type { AccountName } from "../../shard/name/ids.ts";
 import type { Cluster } from "./cluster.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
+import { MoveFaults } from "./move_faults.ts";
 import type { Person } from "./person.ts";
+import type { Prng } from "./prng.ts";
+import type { SimGroup } from "./group.ts";
 import type { SimNode } from "./sim_node.ts";
 import { Violation } from "./history.ts";
 
@@ -18,23 +21,32 @@ const CANCEL_CHANCE = 0.15;
 
 /** Moves accounts to other cells, one after another and at the same time. */
 export class Movers {
+  /** A cell that is evacuated: no other moves begin or end there. */
+  closed: SimGroup | null = null;
   readonly #cluster: Cluster;
+  /** Which of the nodes of a cell is asked. */
+  readonly #asked: Prng;
+  /** What goes wrong meanwhile, where a cell has several nodes. */
+  readonly #faults: MoveFaults | null;
   #left = 0;
+  #moving = 0;
   #number = 0;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
     const prng = cluster.prng.fork("movers");
+    this.#asked = prng.fork("asked");
+    this.#faults = cluster.several.length > 0 ? new MoveFaults(cluster) : null;
     const count = prng.pick([0, 1, 2, MOVES_MAX]);
     for (let i = 0; i < count; i++) {
       const person = prng.pick(cluster.people);
       const atMs = prng.int(0, cluster.config.chaosMs);
-      const target = prng.pick(cluster.groups.slice(0, cluster.config.cells)).nodes[0]!;
+      const target = prng.pick(cluster.groups.slice(0, cluster.config.cells));
       const cancels = prng.chance(CANCEL_CHANCE);
       this.#left++;
       cluster.time.global.timers.after(atMs, () => this.#begin(person, target, cancels));
     }
-    if (count > 0) this.#scheduleCheck();
+    if (count > 0 || cluster.config.evacuates) this.#scheduleCheck();
   }
 
   /** Whether all moves are over. */
@@ -42,12 +54,20 @@ export class Movers {
     return this.#left === 0;
   }
 
+  /** How many accounts are being moved. */
+  get moving(): number {
+    return this.#moving;
+  }
+
   /** Operators do one thing at a time to an account. */
-  #begin(person: Person, target: SimNode, cancels: boolean): void {
-    const source = this.#cluster.nodeOf(person.name);
-    if (person.busy || person.life === null || source === target) return void this.#left--;
+  #begin(person: Person, target: SimGroup, cancels: boolean): void {
+    const source = this.#cluster.groupOf(person.name);
+    const idle = person.busy || person.life === null || source === target;
+    if (idle || [source, target].includes(this.closed!)) return void this.#left--;
     person.busy = true;
+    this.#moving++;
     const move = `move ${++this.#number}`;
+    this.#faults?.around(person.name, source, target);
     this.#order(person, source, target, move, cancels);
   }
 
@@ -55,14 +75,15 @@ export class Movers {
     this.#cluster.time.global.timers.after(LOOK_MS, run);
   }
 
-  /** Asks a process; null: it has ended, or does not serve. */
-  #ask<K extends OpName>(
-    node: SimNode,
+  /** Asks a process of a cell; null: it has ended, or does not serve. */
+  ask<K extends OpName>(
+    { nodes }: SimGroup,
     name: string,
     op: K,
     input: Ops[K]["in"],
     done: (result: Result<Ops[K]["out"]> | null) => void,
   ): void {
+    const node = nodes.length === 1 ? nodes[0]! : this.#asked.pick(nodes);
     if (!node.serving) return done(null);
     const { running } = node;
     let over = false;
@@ -81,14 +102,14 @@ export class Movers {
 
   #order(
     person: Person,
-    source: SimNode,
-    target: SimNode,
+    source: SimGroup,
+    target: SimGroup,
     move: string,
     cancels: boolean,
   ): void {
     const { history } = this.#cluster;
-    const to = this.#cluster.cellOf(target);
-    this.#ask(source, person.name, "move.begin", { to, move }, (result) => {
+    const to = target.name!;
+    this.ask(source, person.name, "move.begin", { to, move }, (result) => {
       history.add("operator", `moves ${person.name} to ${to}: ${result?.ok}`, person.name);
       if (result?.ok !== true) {
         return this.#later(() => this.#order(person, source, target, move, cancels));
@@ -99,13 +120,13 @@ export class Movers {
   }
 
   /** It stays, or has been decided by then. */
-  #cancel(person: Person, source: SimNode, target: SimNode): void {
-    this.#ask(source, person.name, "move.cancel", {}, () => this.#follow(person, source, target));
+  #cancel(person: Person, source: SimGroup, target: SimGroup): void {
+    this.ask(source, person.name, "move.cancel", {}, () => this.#follow(person, source, target));
   }
 
-  #follow(person: Person, source: SimNode, target: SimNode): void {
+  #follow(person: Person, source: SimGroup, target: SimGroup): void {
     const again = () => this.#later(() => this.#follow(person, source, target));
-    this.#ask(source, person.name, "move.state", {}, (result) => {
+    this.ask(source, person.name, "move.state", {}, (result) => {
       if (result?.ok !== true) return again();
       const view = result.value;
       if (view !== null && view.phase !== "moved") return again();
@@ -115,17 +136,25 @@ export class Movers {
   }
 
   /** The new home learns a moment later that it is one. */
-  #await(person: Person, target: SimNode): void {
-    this.#ask(target, person.name, "account.info", {}, (result) => {
-      if (result?.ok !== true) return this.#later(() => this.#await(person, target));
+  #await(person: Person, target: SimGroup): void {
+    this.arrives(person, target, () => {
+      this.#ended(person, `has moved to ${target.nodes[0]!.who}`);
+    });
+  }
+
+  /** Waits until the account is at home in a cell. */
+  arrives(person: Person, target: SimGroup, done: () => void): void {
+    this.ask(target, person.name, "account.info", {}, (result) => {
+      if (result?.ok !== true) return this.#later(() => this.arrives(person, target, done));
       this.#cluster.moved(person.name, target);
-      this.#ended(person, `has moved to ${target.who}`);
+      done();
     });
   }
 
   #ended(person: Person, text: string): void {
     this.#cluster.history.add("operator", `${person.name} ${text}`, person.name);
     person.busy = false;
+    this.#moving--;
     this.#left--;
   }
 
@@ -136,13 +165,17 @@ export class Movers {
       for (const node of this.#cluster.nodes) {
         if (node.serving && node.process.state === "running") this.#check(node, serving);
       }
-      if (!this.over) this.#scheduleCheck();
+      if (!this.over || this.#cluster.evacuations?.over === false) this.#scheduleCheck();
     });
   }
 
   #check(node: SimNode, serving: Map<string, SimNode>): void {
     const cell = this.#cluster.cellOf(node);
+    const several = this.#cluster.groupAt(node).cell !== null;
+    const { answering } = node;
     for (const shard of node.running.node.shards) {
+      // What a former owner has in memory is nothing to others.
+      if (several && !answering.includes(shard.id)) continue;
       for (const { name, alive, register } of shard.inspect().served) {
         const home = register?.chosen?.value ?? cell;
         if (!alive) continue;

@@ -20,13 +20,14 @@ export function recovered(cluster: Cluster): void {
 
 /** What is still to come. Asked after every turn: what costs most to find out comes last. */
 export function* awaited(
-  cluster: Pick<Cluster, "contest" | "movers" | "nodes" | "people" | "several">,
+  cluster: Pick<Cluster, "contest" | "evacuations" | "movers" | "nodes" | "people" | "several">,
 ): Generator<string> {
   for (const node of cluster.nodes) {
     if (!node.serving || node.stopping) yield `${node.who} ${stateOf(node)}`;
   }
   if (cluster.contest?.decided === false) yield "it is not decided which cells have the names";
   if (cluster.movers?.over === false) yield "accounts are being moved to other cells";
+  if (cluster.evacuations?.over === false) yield "a cell is being evacuated";
   for (const person of cluster.people) yield* awaitedOf(person);
   if (isResharding(cluster)) yield "the shards are being changed";
   if (isLeaving(cluster)) yield "a node is to leave, or has left and goes on";

@@ -27,6 +27,7 @@ import { coldLook } from "./cold_look.ts";
 import { Driver } from "./driver.ts";
 import { runNodesApart } from "./nodes_apart.ts";
 import { ask, dumpAll } from "./dump.ts";
+import { Evacuations } from "./evacuations.ts";
 import { Faults } from "./faults.ts";
 import { interrupted } from "./interrupted.ts";
 import { checkHomes, Contest } from "./homes.ts";
@@ -173,8 +174,10 @@ function chaos(cluster: Cluster): void {
   if (cluster.several.length > 0) cellReloads(cluster);
   if (cluster.several.length > 0) claimants(cluster);
   if (cluster.wan !== null) cluster.contest = new Contest(cluster);
-  // Accounts move between cells of one node each.
-  if (cluster.wan !== null && cluster.several.length === 0) cluster.movers = new Movers(cluster);
+  if (cluster.wan !== null) {
+    cluster.movers = new Movers(cluster);
+    if (cluster.config.evacuates) cluster.evacuations = new Evacuations(cluster, cluster.movers);
+  }
   const cut = cluster.config.longCut ? new LongCut(cluster) : null;
   cluster.time.runFor(cluster.config.chaosMs);
   driver.stop();

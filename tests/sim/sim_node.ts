@@ -69,6 +69,8 @@ interface Running {
   readonly process: VirtualProcess;
   readonly ports: Ports;
   readonly node: Node;
+  /** Its links with other cells; null in a lone cell. */
+  readonly cells: PeerCells | null;
   readonly edge: Edge;
   readonly reach: SessionReach;
   readonly counters: EdgeCounters;
@@ -104,6 +106,8 @@ export class SimNode implements Server {
   readonly rest = new SimRest(this);
   /** Called when its process is no node of the cell any more; stops it. */
   onLeft: () => void = () => this.stop(() => {});
+  /** Called when a process of it serves. */
+  onServes: () => void = () => {};
   readonly #host: NodeHost;
   readonly #prng: Prng;
   readonly #number: number;
@@ -175,7 +179,8 @@ export class SimNode implements Server {
     });
     let deliver: (packet: EdgePacket) => void = () => {};
     const visible = new VisibleSessions(cell?.visible ?? this.#alone, () => time.nowMs);
-    const parts = this.#makeNode(process, log, (packet) => {
+    const cells = this.#host.linksFor(this.id, process);
+    const parts = this.#makeNode(process, cells, log, (packet) => {
       visible.delivered(packet);
       this.#host.wire.deliver(process, packet, () => deliver(packet));
     });
@@ -203,7 +208,7 @@ export class SimNode implements Server {
     };
     const connect = makeConnector({ ...served, connection: CONNECTION });
     const made = { process, ports, node, edge, reach, counters, served, connect, lines, visible };
-    const running: Running = { ...made, serving: false, stopping: false };
+    const running: Running = { ...made, cells, serving: false, stopping: false };
     this.#running = running;
     this.#host.note(this.who, `starts (${this.#starts})`);
     node.start((error) => {
@@ -219,6 +224,7 @@ export class SimNode implements Server {
       };
       node.coordinator.start();
       this.#host.note(this.who, "serves");
+      this.onServes();
     });
   }
 
@@ -257,9 +263,13 @@ export class SimNode implements Server {
     return cell.store.book.isFormer({ shard, epoch });
   }
 
-  #makeNode(process: VirtualProcess, log: Log, deliver: (packet: EdgePacket) => void): TestNode {
+  #makeNode(
+    process: VirtualProcess,
+    cells: PeerCells | null,
+    log: Log,
+    deliver: (packet: EdgePacket) => void,
+  ): TestNode {
     const { cell, config: { limits, nodes, older, shards, withheldMax } } = this.#host;
-    const cells = this.#host.linksFor(this.id, process);
     const { newest } = PEER_VERSIONS;
     const versions = this.#number > nodes - older
       ? { oldest: newest - 1, newest: newest - 1 }
