@@ -129,7 +129,7 @@ function awayFor(
 }
 
 /** All nodes are killed, and start again with nothing in memory, at about the same time. */
-function crashAll(
+export function crashAll(
   cluster: Cluster,
   nodes: readonly SimNode[],
   running: () => boolean,

@@ -23,6 +23,17 @@ const IN_CELLS: ReadonlySet<string> = new Set([
   "diskStall",
 ]);
 
+/** Those that concern the nodes of one of several cells, besides. */
+const IN_SEVERAL: ReadonlySet<string> = new Set([
+  "crashAtWrite",
+  "failingStop",
+  "diskErrors",
+  "diskFull",
+  "diskUnknown",
+  "diskReads",
+  "partition",
+]);
+
 /** One in so many cells has a node of the version before. */
 const OLDER_EACH = 4;
 
@@ -54,6 +65,8 @@ export function cellConfigOf(seed: number, prng: Prng, nodes: number): Partial<S
 
 /** One in so many runs of cells has a long cut. */
 const LONG_CUT = 0.04;
+/** In one of so many runs of cells of several nodes all of them crash at about the same time. */
+const ALL_CRASH = 0.15;
 /** One in so many runs of cells of several nodes has an evacuation. */
 const EVACUATES = 0.25;
 
@@ -62,7 +75,9 @@ export function cellsConfigOf(prng: Prng, cells: number, nodes: number): Partial
   const calm = prng.chance(0.05);
   const several = nodes > 1;
   // A usurper makes accounts that no cell has voted on.
-  const ofNodes = FAULTS.filter((f) => several ? IN_CELLS.has(f) : f !== "usurp");
+  const ofNodes = FAULTS.filter((f) =>
+    several ? IN_CELLS.has(f) || IN_SEVERAL.has(f) : f !== "usurp"
+  );
   const possible: readonly FaultName[] = [
     ...ofNodes,
     ...several ? CELL_FAULTS : [],
@@ -82,6 +97,7 @@ export function cellsConfigOf(prng: Prng, cells: number, nodes: number): Partial
     older: 0,
     cold: false,
     longCut,
+    allCrash: several && !calm && prng.fork("all crash").chance(ALL_CRASH),
     evacuates: several && prng.fork("evacuates").chance(EVACUATES),
     faults: calm ? [] : possible.filter(() => prng.chance(0.4)),
     faultCount: calm ? 0 : prng.int(1, 8),

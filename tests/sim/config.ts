@@ -180,6 +180,8 @@ export interface SimConfig {
   readonly cellReloads: number;
   /** Whether one of several cells is cut off for ten minutes. */
   readonly longCut: boolean;
+  /** Whether all nodes of several cells crash at about the same time. */
+  readonly allCrash: boolean;
   /** Whether one of several cells is evacuated. */
   readonly evacuates: boolean;
   /** Probability that a call within a shard's step throws, see `StepFaults`. */
@@ -300,6 +302,7 @@ export function configOf(prng: Prng): SimConfig {
     withheldMax: 10_000,
     cellReloads: 0,
     longCut: false,
+    allCrash: false,
     evacuates: false,
     bugs: calm ? 0 : prng.fork("bugs").pick([0, 0, 0.0005, 0.004]),
   };

@@ -5,7 +5,7 @@ import type { Cluster } from "./cluster.ts";
 import { burst } from "./injections.ts";
 import { reloadShard, usurpShard } from "./takeovers.ts";
 import { STEADY } from "./wire.ts";
-import { strikeCell } from "./cell_faults.ts";
+import { crashAll, strikeCell } from "./cell_faults.ts";
 import { strikeWan } from "./wan_faults.ts";
 
 /** The faults' part of the chaos. */
@@ -19,6 +19,10 @@ export class Faults {
     const prng = cluster.prng.fork("faults");
     cluster.stepFaults.chance = config.bugs;
     for (const { cell } of cluster.several) cell!.store.lateCalls = config.lateCalls;
+    if (config.allCrash) {
+      const atMs = cluster.prng.fork("all crash").int(0, config.chaosMs);
+      this.#later(atMs, () => crashAll(cluster, cluster.nodes, () => this.#running));
+    }
     for (let i = 0; i < config.faultCount && config.faults.length > 0; i++) {
       const fault = prng.pick(config.faults);
       // Some at the very end, so that little comes after them that would make up for what they

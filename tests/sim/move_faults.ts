@@ -9,7 +9,7 @@ import type { SimGroup } from "./group.ts";
 import type { SimNode } from "./sim_node.ts";
 
 /** How often something goes wrong during one move: one of these. */
-const STRIKES = [0, 0, 1, 1, 2, 4] as const;
+const STRIKES = [0, 1, 1, 2, 4] as const;
 
 /** What goes wrong at the node that has the account's shard. */
 const AT_NODE = ["killed", "killed", "killedAtWrite", "restarted", "stalled"] as const;

@@ -10,8 +10,10 @@ import type { SimGroup } from "./group.ts";
 import type { SimNode } from "./sim_node.ts";
 import { Violation } from "./history.ts";
 
-/** Moves of one seed, at most. */
-const MOVES_MAX = 5;
+/** How many moves a seed tries: one of these. */
+const MOVES = [0, 1, 2, 5] as const;
+/** The same where cells have several nodes: more can happen to each. */
+const MOVES_SEVERAL = [1, 3, 6, 12] as const;
 /** How often it is tried again, and looked how far a move is (ms). */
 const LOOK_MS = 300;
 /** How often the homes are looked at (ms). */
@@ -37,7 +39,7 @@ export class Movers {
     const prng = cluster.prng.fork("movers");
     this.#asked = prng.fork("asked");
     this.#faults = cluster.several.length > 0 ? new MoveFaults(cluster) : null;
-    const count = prng.pick([0, 1, 2, MOVES_MAX]);
+    const count = prng.pick(cluster.several.length > 0 ? MOVES_SEVERAL : MOVES);
     for (let i = 0; i < count; i++) {
       const person = prng.pick(cluster.people);
       const atMs = prng.int(0, cluster.config.chaosMs);
