@@ -77,8 +77,8 @@ export function answerInterest(
       // A refusal, too, may rest on what is not committed yet.
       if (newest === null || account.runtime.batch > newest.runtime.batch) newest = account;
       if (!maySee(account, item)) return refused(frozenAt(account, item));
-      p = turn.presence.ensure(account.name, item.watchedId, account.lastSeen);
-      p.era = eraOf(account);
+      const { lastSeen, name } = account;
+      p = turn.presence.ensure(name, item.watchedId, lastSeen, eraOf(account));
     } else if (p === undefined || !maySeeAway(p, item)) {
       return refused(p === undefined ? null : frozenAway(p, item));
     }

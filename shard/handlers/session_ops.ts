@@ -91,8 +91,7 @@ export const attachSession: Handler<"session.attach"> = (turn, account, input, p
   const before = contactsOf(account);
   const contacts = announceRequests(turn, account, before) ? contactsOf(account) : before;
   if (input.announced !== true) repeatRequests(turn, account, contacts);
-  const p = turn.presence.ensure(account.name, id, account.lastSeen);
-  p.era = eraOf(account);
+  const p = turn.presence.ensure(account.name, id, account.lastSeen, eraOf(account));
   const old = turn.presence.attach(p, session, turn.now.wall);
   if (old !== undefined && old.session !== input.session) tellReplaced(turn, account, old);
   if (ended !== undefined) {

@@ -81,17 +81,21 @@ export class PresenceTable {
     return this.#users.get(name);
   }
 
-  /** The user's entry, made when there is none; starts anew for another account of the name. */
-  ensure(name: AccountName, id: AccountId, lastSeen: number): Presentity {
+  /**
+   * The user's entry, made when there is none; starts anew for another account of the name. `era`: of
+   * the account's home, see `eraOf`; without it, what is shown would be older than at a former owner.
+   */
+  ensure(name: AccountName, id: AccountId, lastSeen: number, era: number): Presentity {
     let p = this.#users.get(name);
     if (p === undefined || p.id !== id) {
       // Nobody returns to the former account: its clients are not those of this one.
       if (p !== undefined) this.#awaited.delete(p);
-      const none = { sessions: [], nodes: [], rights: null, known: false, proxied: null, era: 0 };
+      const none = { sessions: [], nodes: [], rights: null, known: false, proxied: null };
       const version = ++this.#version;
-      p = { name, id, version, lastSeen, revoked: version, ...none };
+      p = { name, id, version, lastSeen, revoked: version, era, ...none };
       this.#users.set(name, p);
     }
+    p.era = era;
     return p;
   }
 

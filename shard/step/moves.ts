@@ -22,7 +22,7 @@ import {
   rowText,
   unsavedRows,
 } from "../account/moved_rows.ts";
-import { homeOf } from "../account/home.ts";
+import { eraOf, homeOf } from "../account/home.ts";
 import type { MovedRowId, MoveMessage } from "../federation/move_message.ts";
 import { noteLeaving } from "../handlers/last_seen.ts";
 import type { Proxies } from "./proxies.ts";
@@ -143,7 +143,7 @@ export class Moves {
   #freeze(account: Account, going: Going): void {
     const { accounts, presence, now } = this.#turn;
     going.frozenMs = now.mono;
-    presence.ensure(account.name, account.id as AccountId, account.lastSeen);
+    presence.ensure(account.name, account.id as AccountId, account.lastSeen, eraOf(account));
     presence.setRights(account.name, account.id, rightsOf(account));
     accounts.freeze(account);
   }

@@ -136,8 +136,7 @@ export class Proxies {
     this.#rewatch(account, new Set([...before?.nodes ?? [], ...before?.proxied?.waiting ?? []]));
     this.#kept.delete(name);
     this.#again.delete(name);
-    const p = presence.ensure(name, account.id as AccountId, lastSeen);
-    p.era = eraOf(account);
+    const p = presence.ensure(name, account.id as AccountId, lastSeen, eraOf(account));
     presence.arrive(p, now.mono + GRACE_MS);
   }
 
@@ -273,7 +272,7 @@ export class Proxies {
       return null;
     }
     if (p !== null) this.#askOthers(p.proxied);
-    const fresh = presence.ensure(watched, watchedId, 0);
+    const fresh = presence.ensure(watched, watchedId, 0, eraOf(account));
     fresh.proxied = new Proxied(home.value);
     return fresh as Standing;
   }

@@ -1,10 +1,11 @@
 /** Presence between cells: one frame per interested cell and change, and `unknown` after a long cut. */
 import assert from "node:assert/strict";
-import type { AccountId } from "../../shard/name/ids.ts";
+import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import { ALICE, BOB, SESSION, Watching } from "./cells_watching.ts";
 import { cellNode } from "../../shard/federation/cell_node.ts";
 import { keepBack } from "./kept_back.ts";
 import type { ProxyMessage } from "../../shard/federation/proxy_message.ts";
+import type { InterestAnswer } from "../../shard/edge_packet.ts";
 import { isUndecided } from "../../shard/presence/returning.ts";
 
 Deno.test("12: a watcher in another cell sees each change, by one frame for the cell", () => {
@@ -302,10 +303,40 @@ Deno.test("12: interest in an account ends though its name was released meanwhil
   b.must("bob", "account.release", {});
   const shard = b.node.shardOf(BOB);
   const [, id] = ids;
-  shard.presence.addInterest(shard.presence.ensure(BOB, id, 0), cellNode(a.name));
+  shard.presence.addInterest(shard.presence.ensure(BOB, id, 0, 0), cellNode(a.name));
   const message = { kind: "uninterest", epoch: 1, asked: Number.MAX_SAFE_INTEGER } as const;
   const packet = { kind: "proxy", from: BOB, to: BOB, cell: a.name, message } as const;
   shard.step({ mono: f.time.nowMs, wall: f.time.nowMs }, { kind: "packet", packet });
   // It does not wait until the other cells have said who has the name: that may be lost.
   assert.equal(shard.presence.get(BOB), undefined);
+});
+
+Deno.test("12: an account that stands still when its shard is taken over is shown at its home's epoch", () => {
+  const { a, b, f, ids } = new Watching();
+  const carol = b.register("carol");
+  assert.ok(carol.ok);
+  b.must("carol", "roster.subscription", { contact: BOB, type: "subscribe" });
+  f.settle();
+  b.must("bob", "roster.subscription", { contact: "carol" as AccountName, type: "subscribed" });
+  f.settle();
+  const item = { watcher: "carol" as AccountName, watcherId: carol.value.id };
+  const epoch = () => {
+    let answer: InterestAnswer | null = null;
+    b.node.interest([{ ...item, watched: BOB, watchedId: ids[1] }], ([first]) => answer = first!);
+    f.until("an answer", () => answer !== null);
+    return answer!.presence?.epoch ?? assert.fail("she sees him not");
+  };
+  const before = epoch();
+  // The other cells do not learn that they are to decide.
+  f.wan.onSaid = (_from, _to, name, { kind }) => {
+    if (name === BOB && kind === "prepare") f.wan.isolate(b.name, true);
+  };
+  b.must("bob", "move.begin", { to: a.name, move: "to a" });
+  f.until("the decision", () => b.must("bob", "move.state", {})?.phase === "deciding");
+  b.kill();
+  b.start();
+  f.until("the start", () => b.node.shards.every(({ ready }) => ready));
+  assert.equal(b.must("bob", "move.state", {})?.phase, "deciding");
+  const after = epoch();
+  assert.ok(after > before, `epoch ${after} after ${before}`);
 });

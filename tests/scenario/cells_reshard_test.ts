@@ -50,7 +50,7 @@ Deno.test("12: a user's third home is asked, though many others are asked before
   const [cell, shard] = ["zz" as CellName, a.node.shardOf(BOB)];
   askAsItMoves(w);
   for (let i = 0; i < 8000; i++) {
-    const p = shard.presence.ensure(`user${i}` as AccountName, `id${i}` as AccountId, 0);
+    const p = shard.presence.ensure(`user${i}` as AccountName, `id${i}` as AccountId, 0, 0);
     p.proxied = new Proxied(cell);
   }
   const all = { kind: "cell_announced", cell, lo: 0, hi: POINT_SPACE } as const;

@@ -3,6 +3,7 @@
  * measured by what its clients were promised; then it is killed and stopped, and must still be it.
  */
 import type { AccountDump } from "./dump.ts";
+import type { AccountName } from "../../shard/name/ids.ts";
 import type { SimConfig } from "./config.ts";
 import {
   checkLastSeen,
@@ -330,7 +331,7 @@ function rest(cluster: Cluster): void {
   cluster.time.runFor(cluster.config.edge.graceMs * 1.1 + 5000);
   // Sessions at a node that has died count for a while, and so do questions to other cells.
   if (cluster.nodes.length > 1) cluster.time.runFor(NODE_GRACE_MS);
-  for (const node of nodes) noneLeft(node);
+  for (const node of nodes) noneLeft(node, people);
   const before = dumpAll(cluster);
   const ends = prng.shuffle(["crash", "stop"] as const);
   for (const end of ends) {
@@ -355,14 +356,22 @@ function stop(cluster: Cluster, node: Cluster["nodes"][0]): void {
   cluster.await("a stop", () => !stopped, 20_000);
 }
 
-function noneLeft(node: Cluster["nodes"][0]): void {
+function noneLeft(node: Cluster["nodes"][0], people: Cluster["people"]): void {
   const { edge, node: core } = node.running;
   const gauges = edge.gauges();
   const presentities = core.shards.reduce((sum, s) => sum + s.presence.size, 0);
   const left = Object.entries({ ...gauges, presentities, pending: core.pending });
   if (left.every(([, count]) => count === 0)) return;
   const text = left.filter(([, count]) => count !== 0).map(([name, count]) => `${count} ${name}`);
-  throw new Violation("nothing is kept for nobody", `${node.who} has ${text.join(", ")}`);
+  const whose = people.flatMap(({ name }) => {
+    const p = core.shards.find((s) => s.owns(name as AccountName))?.presence
+      .get(name as AccountName);
+    if (p === undefined) return [];
+    const { nodes, proxied, sessions } = p;
+    return `${name} ${JSON.stringify({ nodes, sessions: sessions.length, proxied })}`;
+  });
+  const all = `${node.who} has ${text.join(", ")}: ${whose.join(", ")}`;
+  throw new Violation("nothing is kept for nobody", all, people.map((p) => p.name));
 }
 
 function same(when: string, before: readonly AccountDump[], after: readonly AccountDump[]): void {

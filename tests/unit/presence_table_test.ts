@@ -9,7 +9,7 @@ const NODE = "node1" as NodeId;
 /** Carol has moved here, a node watches her, and her clients may return until 15 s. */
 function arrived(): PresenceTable {
   const table = new PresenceTable();
-  const p = table.ensure(CAROL, "a1" as AccountId, 0);
+  const p = table.ensure(CAROL, "a1" as AccountId, 0, 0);
   table.addInterest(p, NODE);
   table.arrive(p, 15_000);
   return table;
@@ -25,7 +25,7 @@ Deno.test("PresenceTable.endAwaiting: who has moved here and not returned is sho
 
 Deno.test("PresenceTable.ensure: nobody waits for clients of a former account of the name", () => {
   const table = arrived();
-  table.ensure(CAROL, "a2" as AccountId, 0);
+  table.ensure(CAROL, "a2" as AccountId, 0, 0);
   assert.equal(table.awaiting, false);
   table.endAwaiting(15_000);
   assert.deepEqual(table.takeChanged(), []);
@@ -51,7 +51,7 @@ Deno.test("PresenceTable.leave: who may return goes on to be undecided, not offl
   assert.deepEqual(left(arrived()), { isKnown: false, devices: [] });
   const table = new PresenceTable();
   table.returning.begin(15_000);
-  table.addInterest(table.ensure(CAROL, "a1" as AccountId, 0), NODE);
+  table.addInterest(table.ensure(CAROL, "a1" as AccountId, 0, 0), NODE);
   assert.deepEqual(left(table), { isKnown: false, devices: [] });
 });
 
