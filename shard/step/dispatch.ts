@@ -51,7 +51,7 @@ export class Dispatch {
       case "cell_unknown":
         return this.#incoming.proxies?.unknown(input.cell);
       case "cell_announced":
-        return this.#incoming.proxies?.askAgain(input.cell, input.lo, input.hi);
+        return this.#incoming.cellAnnounced(input);
       case "interest":
         return this.#incoming.interest(input);
       case "uninterest":
@@ -128,6 +128,7 @@ export class Dispatch {
     this.#requests.tick();
     this.#incoming.names?.tick();
     this.#incoming.proxies?.tick();
+    this.#incoming.doubted.tick();
     this.#incoming.retry((input) => this.#take(input));
     this.#recovery.replayLostEffects();
     accounts.evict(now.mono, batch.committedBatch, (account) => {

@@ -4,6 +4,7 @@ import type { Account } from "../account/account.ts";
 import type { AccountName, CellName, NodeId } from "../name/ids.ts";
 import type { Attempts } from "./attempts.ts";
 import { cellNode } from "../federation/cell_node.ts";
+import { DoubtedInterests } from "./doubted_interests.ts";
 import type { InterestItem } from "../edge_packet.ts";
 import { type Asking, isLater, itemsOf } from "../federation/proxy_message.ts";
 import type { Names } from "./names.ts";
@@ -30,6 +31,8 @@ export class Incoming {
   /** Inputs to be taken again at the next tick: an account could not be loaded, or there was a bug. */
   readonly #again: ShardInput[] = [];
   readonly #interests = new WaitingInterests();
+  /** By other cells: interests that may be nobody's any more. */
+  readonly doubted: DoubtedInterests;
   /** The homes of names; null in a lone cell. */
   names: Names | null = null;
   /** The presence of users of other cells; null in a lone cell. */
@@ -45,6 +48,7 @@ export class Incoming {
     this.#accounts = accounts;
     this.#requests = requests;
     this.#attempts = attempts;
+    this.doubted = new DoubtedInterests(turn);
   }
 
   /** Number of inputs to be taken again. */
@@ -92,6 +96,7 @@ export class Incoming {
     const node = cellNode(cell);
     if (message.kind !== "interest" && message.kind !== "uninterest") return;
     if (!this.#isNew(node, to, message)) return;
+    this.doubted.said(node, to);
     if (message.kind === "interest") {
       const items = itemsOf(to, message);
       this.interest({ kind: "interest", request: message.asked, node, items });
@@ -139,6 +144,12 @@ export class Incoming {
     this.#asking.delete(node);
     const watched = [...this.#turn.presence.ofEdge(node).watched, ...this.watchedBy(node)];
     if (watched.length > 0) this.uninterest({ kind: "uninterest", node, watched });
+  }
+
+  /** The shards of another cell for these points may have forgotten what they had asked and were told. */
+  cellAnnounced({ cell, lo, hi }: ShardInput & { readonly kind: "cell_announced" }): void {
+    this.doubted.doubt(cellNode(cell), lo, hi);
+    this.proxies?.askAgain(cell, lo, hi);
   }
 
   #rewatch(packet: ShardPacket & { kind: "rewatch" }): void {

@@ -1,6 +1,7 @@
 /** Pushing changed presence to the nodes that are interested in it. */
 import type { Attempts } from "./attempts.ts";
 import { cellOf } from "../federation/cell_node.ts";
+import type { NodeId } from "../name/ids.ts";
 import type { Turn } from "../handlers/turn.ts";
 import { type Presentity, visibleDevices } from "../presence/presence.ts";
 
@@ -41,7 +42,12 @@ function push(turn: Turn, p: Presentity): void {
     }
     return;
   }
-  if (p.nodes.length === 0) return;
+  pushTo(turn, p, p.nodes);
+}
+
+/** Shows a user to some of the nodes that are interested. */
+export function pushTo(turn: Turn, p: Presentity, nodes: readonly NodeId[]): void {
+  if (nodes.length === 0) return;
   const packet = {
     kind: "presence",
     sinceMs: turn.now.mono,
@@ -50,7 +56,7 @@ function push(turn: Turn, p: Presentity): void {
     ...shownOf(turn, p),
   } as const;
   const abroad = { ...packet, revoked: p.revoked };
-  for (const node of p.nodes) {
+  for (const node of nodes) {
     turn.emit(null, { kind: "edge", node, packet: cellOf(node) === null ? packet : abroad });
   }
 }

@@ -201,6 +201,7 @@ export class Shard {
       this.#turn.inherit(old.#turn);
       this.#accounts.inherit(old.#accounts);
       this.#incoming.proxies?.inherit(old.#incoming.proxies!);
+      this.#incoming.doubted.inherit(old.#incoming.doubted);
       this.#incoming.names?.moves.inherit();
       this.#requests.waiting.inherit(old.#requests.waiting, (name) => this.owns(name));
     }
@@ -297,6 +298,7 @@ export class Shard {
     return this.#turn.timers.size + this.#requests.waiting.size + this.#turn.accounts.size +
             this.#incoming.toTakeAgain > 0 ||
       this.#incoming.names?.ticking === true || this.#incoming.proxies?.ticking === true ||
+      this.#incoming.doubted.ticking ||
       this.presence.returning.ticking || this.presence.awaiting ||
       this.#recovery.owing || this.#recovery.active || this.#settling;
   }
