@@ -2,6 +2,8 @@
 import { inTested, type Mutant } from "./mutant.ts";
 
 const MOVES = "tests/scenario/cells_moves_test.ts";
+const PRESENCE = "tests/scenario/cells_presence_test.ts";
+const DOUBTED = "tests/scenario/cells_doubted_test.ts";
 
 /** See the head of this file. */
 export const MOVED: readonly Mutant[] = [
@@ -22,6 +24,29 @@ export const MOVED: readonly Mutant[] = [
       "forget at a crash that the cells decide",
       'this.#turn.append(account, { kind: "leaving", ...leaving, deciding: true });\n',
       "account.runtime.batch = 0;\n",
+    ],
+  ),
+  ...inTested(
+    "shard/step/moves.ts",
+    PRESENCE,
+    [
+      "show who stands still, after a takeover, with versions of no home",
+      "account.lastSeen, eraOf(account));",
+      "account.lastSeen, 0 * eraOf(account));",
+    ],
+  ),
+  ...inTested(
+    "shard/step/incoming.ts",
+    DOUBTED,
+    [
+      "keep interests that the next owner of another cell's shard does not know",
+      "    this.doubted.doubt(cellNode(cell), lo, hi);\n",
+      "",
+    ],
+    [
+      "doubt interests that are registered again",
+      "    this.doubted.said(node, to);\n",
+      "",
     ],
   ),
   ...inTested(
