@@ -146,7 +146,7 @@ export class Incoming {
     if (watched.length > 0) this.uninterest({ kind: "uninterest", node, watched });
   }
 
-  /** The shards of another cell for these points may have forgotten what they had asked and were told. */
+  /** The shards of another cell for these points may have forgotten what it asked and what it knew. */
   cellAnnounced({ cell, lo, hi }: ShardInput & { readonly kind: "cell_announced" }): void {
     this.doubted.doubt(cellNode(cell), lo, hi);
     this.proxies?.askAgain(cell, lo, hi);

@@ -70,7 +70,7 @@ for (const seed of SEVERAL) {
  * Cells of several nodes: a word of a former owner ended the interest of its successor, and the number
  * of a question was lower after a split.
  */
-const NODES = [[2, 2, 9], [3, 3, 37]] as const;
+const NODES = [[2, 2, 9], [3, 3, 37], [3, 3, 64]] as const;
 
 for (const [cells, nodes, seed] of NODES) {
   Deno.test(`12: seed ${seed} of ${cells} simulated cells of up to ${nodes} nodes passes`, () => {
@@ -78,6 +78,15 @@ for (const [cells, nodes, seed] of NODES) {
     assert.equal(failure, null, failure === null ? "" : `${failure.check}: ${failure.message}`);
   });
 }
+
+Deno.test("12: accounts move where cells have several nodes, by themselves and by an evacuation", () => {
+  const few = { cells: 2, nodes: 2, sizes: [2, 2], faults: [], faultCount: 0 };
+  for (const evacuates of [false, true]) {
+    const { failure, moved } = runSeed(19, { ...few, evacuates });
+    assert.equal(failure, null, failure === null ? "" : `${failure.check}: ${failure.message}`);
+    assert.ok(moved > 0, "no account has moved");
+  }
+});
 
 Deno.test("12: seed 40 of two simulated cells passes: an ack left before its commit", () => {
   const { failure } = runSeed(40, { cells: 2 });

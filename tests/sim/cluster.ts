@@ -84,6 +84,8 @@ export class Cluster {
   /** What evacuates a cell; null in most clusters, and before the chaos. */
   evacuations: Evacuations | null = null;
   readonly #homes = new Map<string, SimGroup>();
+  /** How often an account has moved to another cell. */
+  movedCount = 0;
   /** Whether requests reach any node, or only the one that has their session. */
   roams = true;
   /** Whether nodes that are down are to be started again. */
@@ -229,6 +231,7 @@ export class Cluster {
   /** The home of a name is another cell from now on. */
   moved(name: string, home: SimGroup): void {
     this.#homes.set(name, home);
+    this.movedCount++;
   }
 
   /** The name of a node's cell, where there are several. */

@@ -68,6 +68,12 @@ export interface SeedReport {
   readonly virtualMs: number;
 }
 
+/** How one of a cluster went. */
+export interface ClusterReport extends SeedReport {
+  /** How often an account has moved to another cell. */
+  readonly moved: number;
+}
+
 /** What was wrong, and how it came to it. */
 export interface SeedFailure {
   /** The invariant's name, or `bug` where code threw. */
@@ -77,7 +83,7 @@ export interface SeedFailure {
 }
 
 /** Runs a seed to its end. `change`: parts of its configuration to have otherwise. */
-export function runSeed(seed: number, change: Partial<SimConfig> = {}): SeedReport {
+export function runSeed(seed: number, change: Partial<SimConfig> = {}): ClusterReport {
   const cluster = new Cluster(seed, change);
   let failure: SeedFailure | null = null;
   const { used } = poisoned(() => {
@@ -98,6 +104,7 @@ export function runSeed(seed: number, change: Partial<SimConfig> = {}): SeedRepo
     turns: cluster.time.turns,
     checked: cluster.oracle.checked,
     virtualMs: cluster.time.nowMs,
+    moved: cluster.movedCount,
   };
 }
 
