@@ -1,9 +1,29 @@
 /** Mutants of moves of accounts to other cells. */
-import { inTested, type Mutant } from "./mutant.ts";
+import { inFile, inTested, type Mutant } from "./mutant.ts";
 
 const MOVES = "tests/scenario/cells_moves_test.ts";
 const PRESENCE = "tests/scenario/cells_presence_test.ts";
 const DOUBTED = "tests/scenario/cells_doubted_test.ts";
+
+/** Those that the simulator notices where cells have several nodes. */
+const SEVERAL: readonly Mutant[] = [
+  ...inFile(
+    "shard/step/moves.ts",
+    [
+      "let an account go on at the next owner of its shard while the cells decide",
+      "    if (leaving.deciding) this.#freeze(account, going);\n",
+      "",
+    ],
+  ),
+  ...inFile(
+    "server/node/evacuation.ts",
+    [
+      "leave the first account of a page where it is",
+      "this.#page.push(...names);",
+      "this.#page.push(...names.slice(1));",
+    ],
+  ),
+].map((mutant) => ({ ...mutant, cells: 2, nodes: 2 }));
 
 /** See the head of this file. */
 export const MOVED: readonly Mutant[] = [
@@ -86,4 +106,5 @@ export const MOVED: readonly Mutant[] = [
       '    if (table === "m") void bytes;\n',
     ],
   ),
+  ...SEVERAL,
 ];

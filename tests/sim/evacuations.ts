@@ -173,8 +173,11 @@ export class Evacuations {
       const view = result?.ok === true ? result.value : null;
       if (view?.phase === "moved") return this.#arrives(person, view.to);
       if (done && result?.ok === true) {
-        const text = `${name} is left: ${JSON.stringify(view)}`;
-        throw new Violation("an evacuated cell has no users", text, [name]);
+        return this.#fail(
+          "an evacuated cell has no users",
+          name,
+          `is left: ${JSON.stringify(view)}`,
+        );
       }
       this.#after(LOOK_MS, () => this.#follow(person));
     });
@@ -184,13 +187,20 @@ export class Evacuations {
   #arrives(person: Person, cell: CellName): void {
     const target = this.#to.find((group) => group.name === cell);
     if (target === undefined) {
-      throw new Violation("an evacuation has its targets", `${person.name} moves to ${cell}`);
+      return this.#fail("an evacuation has its targets", person.name, `moves to ${cell}`);
     }
     this.#movers.arrives(person, target, () => {
       this.#cluster.history.add("operator", `${person.name} was evacuated to ${cell}`, person.name);
       this.#people.delete(person);
       person.busy = false;
       this.#end();
+    });
+  }
+
+  /** Not in the callback of a node, which would log it as a bug. */
+  #fail(check: string, name: string, text: string): void {
+    this.#after(0, () => {
+      throw new Violation(check, `${name} ${text}`, [name]);
     });
   }
 
