@@ -96,6 +96,21 @@ async function noteColdStart(debian: Debian, figures: Figures): Promise<void> {
   figures.note("roost version, median", rest.sort((a, b) => a - b)[STARTS >> 1]!, "ms");
 }
 
+/** New settings by `systemctl reload`, in the same process. */
+async function reloaded(debian: Debian): Promise<void> {
+  const level = async () => {
+    const args = ["config", "show", "log.level", "--data", "/var/lib/roost"];
+    return /^level = "(\w+)"/m.exec(await debian.run("roost", ...args))?.[1];
+  };
+  const before = await shown(debian, "MainPID");
+  assert.equal(await level(), "info");
+  await debian.run("sh", "-c", "printf '\\n[log]\\nlevel = \"debug\"\\n' >> /etc/roost/roost.toml");
+  await debian.run("systemctl", "reload", "roost");
+  await debian.until(BUSY_MS, async () => await level() === "debug");
+  const after = await shown(debian, "MainPID", "ActiveState");
+  assert.deepEqual(after, { ...before, ActiveState: "active" });
+}
+
 async function kept(debian: Debian): Promise<void> {
   const { NRestarts } = await shown(debian, "NRestarts");
   await debian.run("systemctl", "kill", "--signal", "KILL", "roost");
@@ -152,6 +167,8 @@ async function attempt(options: ProofOptions): Promise<Verdict> {
     Deno.copyFileSync(`${first}/${deb}`, `${debian.root}/srv/roost.deb`);
     await installed(debian, figures);
     say("installed, active, verified");
+    await reloaded(debian);
+    say("reloaded");
     await kept(debian);
     say("started again after SIGKILL and by the watchdog");
     await updated(debian);
@@ -168,7 +185,8 @@ async function attempt(options: ProofOptions): Promise<Verdict> {
 /** What a release is to show. */
 export const releaseProof: Proof = {
   name: "release",
-  claim: "a release is reproducible; its package installs, serves, is kept running, updated, " +
+  claim:
+    "a release is reproducible; its package installs, serves, is reloaded, kept running, updated, " +
     "removed and purged under systemd; its deployment files are valid",
   seconds: 300,
   run: attempt,

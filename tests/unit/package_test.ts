@@ -294,6 +294,11 @@ Deno.test("the unit leaves a node that has left its cell, and starts one that lo
   assert.match(unit, new RegExp(`^RestartPreventExitStatus=${EXIT.usage}$`, "m"));
 });
 
+Deno.test("the unit runs nothing that a small Debian lacks", () => {
+  const programs = [...own("debian/roost.service").matchAll(/^Exec\w+=(\S+)/gm)].map((m) => m[1]);
+  assert.deepEqual(programs, ["/usr/bin/roost", "/bin/sh"]);
+});
+
 Deno.test("the unit lets V8 write code, and has the time that a drain takes", () => {
   const unit = own("debian/roost.service");
   assert.doesNotMatch(unit, /^MemoryDenyWriteExecute=(yes|true)/m);
