@@ -123,7 +123,11 @@ export type PasswordProof = Uint8Array | null;
 export interface Ops extends CellOps {
   /** Creates the account. `conflict` where the name is taken, deleted or closed. */
   "account.create": {
-    in: { readonly credentials: Credentials | null };
+    in: {
+      readonly credentials: Credentials | null;
+      /** The outside identity that it is made for. */
+      readonly identity?: string;
+    };
     out: { readonly id: AccountId };
   };
   /**
@@ -156,6 +160,25 @@ export interface Ops extends CellOps {
   "account.info": { in: Record<never, never>; out: AccountView };
   /** Internal: who has this name now; null where nobody. Never shown to clients. */
   "account.resolve": { in: Record<never, never>; out: { readonly id: AccountId } | null };
+  /** Who has this name, and whether an outside identity signs in to that account; null: nobody. */
+  "account.identify": {
+    in: { readonly identity: string };
+    out: {
+      readonly id: AccountId;
+      readonly active: boolean;
+      readonly linked: boolean;
+      /** Whether any outside identity does. */
+      readonly outside: boolean;
+    } | null;
+  };
+  /**
+   * Lets an outside identity sign in to the active account `id`. `conflict` where the name is
+   * another account's, or where `alone` and another identity does.
+   */
+  "account.link": {
+    in: { readonly identity: string; readonly id: AccountId; readonly alone: boolean };
+    out: null;
+  };
   /**
    * Adds (or replaces) a device with a token. `expiresAt` in ms. `place`: from where a password was
    * proved for it, which is known from then on, see `KnownPlace`.

@@ -17,6 +17,7 @@ import { type Knob, knobOf } from "./knob.ts";
 import { CELL_KNOBS } from "./cell.ts";
 import { CELLS_KNOBS } from "./cells.ts";
 import { STANDBY_KNOBS } from "./standby.ts";
+import { SIGN_IN_KNOBS } from "./sign_in.ts";
 import { STORE_KNOBS } from "./store.ts";
 import { nearest } from "./nearest.ts";
 import { connectionsUsable, deriveMode, relationFaults, warnings } from "./relations.ts";
@@ -25,6 +26,7 @@ import { connectionsUsable, deriveMode, relationFaults, warnings } from "./relat
 const SETTINGS = z.object({
   ...GENERAL_KNOBS,
   ...ACME_KNOBS,
+  ...SIGN_IN_KNOBS,
   ...STORE_KNOBS,
   ...CELL_KNOBS,
   ...CELLS_KNOBS,
@@ -196,11 +198,27 @@ function quote(raw: unknown): string {
 }
 
 /** The value with its paths made absolute, where it names files. */
-function absolute({ raw, base }: Given, { path }: Knob): unknown {
-  if (path !== true) return raw;
+function absolute({ raw, base }: Given, { path, pathFields }: Knob): unknown {
   const one = (file: unknown) =>
     typeof file === "string" && file !== "" ? resolve(base, file) : file;
+  if (pathFields !== undefined && Array.isArray(raw)) {
+    return raw.map((table) => withFields(table, pathFields, one));
+  }
+  if (path !== true) return raw;
   return Array.isArray(raw) ? raw.map(one) : one(raw);
+}
+
+/** A table with these fields changed, where it has them. */
+function withFields(
+  table: unknown,
+  names: readonly string[],
+  change: (value: unknown) => unknown,
+): unknown {
+  if (typeof table !== "object" || table === null) return table;
+  const entries = Object.entries(table).map(([name, value]) =>
+    [name, names.includes(name) ? change(value) : value] as const
+  );
+  return Object.fromEntries(entries);
 }
 
 interface Checked {

@@ -14,6 +14,8 @@ interface Meta {
   readonly wants?: string;
   /** It names files: relative to the settings file that names them, or to where a flag was given. */
   readonly path?: true;
+  /** The same for these fields of each table. */
+  readonly pathFields?: readonly string[];
   /**
    * Where a value may hold a secret: the value without it, for people to see. A flag with a secret
    * is refused, because every user of the machine can read it.
@@ -38,6 +40,7 @@ export interface Knob {
   /** Turns the text of a flag or an environment variable into a raw value for the schema. */
   readonly parse: (text: string) => unknown;
   readonly path?: true;
+  readonly pathFields?: readonly string[];
   readonly shown?: (raw: unknown) => unknown;
   readonly env?: string;
 }
@@ -123,6 +126,19 @@ export function list<T>(options: TextOptions<T>) {
   return described(z.array(textSchema(read)).readonly().prefault([]), meta);
 }
 
+/** A list of tables, each read by `schema`; flags and the environment give it as JSON. */
+export function tables<S extends z.ZodObject>(
+  options: {
+    readonly schema: S;
+    readonly wants: string;
+    readonly doc: string;
+    readonly pathFields: readonly string[];
+  },
+) {
+  const { schema, ...meta } = options;
+  return described(z.array(schema).readonly().prefault([]), meta);
+}
+
 const nonEmpty = (text: string) => text === "" ? null : text;
 
 /** The path of a file, or none (the default). */
@@ -188,9 +204,22 @@ function parseText(schema: unknown, text: string): unknown {
   if (schema instanceof z.ZodBoolean) {
     return text === "true" ? true : text === "false" ? false : text;
   }
+  if (schema instanceof z.ZodArray && schema.element instanceof z.ZodObject) {
+    return parseTables(text);
+  }
   if (schema instanceof z.ZodArray) {
     const parts = text.split(",").map((part) => part.trim()).filter((part) => part !== "");
     return parts.map((part) => parseText(schema.element, part));
   }
   return text;
+}
+
+/** What is no JSON stays a text, which the schema then refuses. */
+function parseTables(text: string): unknown {
+  if (text.trim() === "") return [];
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }

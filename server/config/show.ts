@@ -39,9 +39,12 @@ export function filterSettings(
   return settings.filter(({ key, doc }) => `${key}\n${doc}`.toLowerCase().includes(wanted));
 }
 
-/** A value as TOML: what JSON writes of these types is TOML too, once controls are escaped. */
+/** A value as TOML: what JSON writes of most types is TOML too, once controls are escaped. */
 function toToml(value: unknown): string {
-  return visibleJson(value);
+  if (Array.isArray(value)) return `[${value.map(toToml).join(",")}]`;
+  if (typeof value !== "object" || value === null) return visibleJson(value);
+  const fields = Object.entries(value).map(([name, field]) => `${name} = ${toToml(field)}`);
+  return `{ ${fields.join(", ")} }`;
 }
 
 /**

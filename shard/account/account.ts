@@ -86,6 +86,9 @@ export type AccountStatus = "absent" | "active" | "disabled" | "closed" | "invit
 /** One array for all accounts without a known place. */
 const NO_PLACES: readonly KnownPlace[] = [];
 
+/** The same for accounts that no outside identity signs in to. */
+const NO_IDENTITIES: readonly string[] = [];
+
 /** The durable state of one account. */
 export class AccountState {
   readonly name: AccountName;
@@ -97,6 +100,8 @@ export class AccountState {
   devices: Device[] = [];
   /** Where it has signed in from with its password; the last used one is the last. */
   knownPlaces: readonly KnownPlace[] = NO_PLACES;
+  /** Who signs in to it by an outside issuer or directory, see `identity_ops.ts`. */
+  identities: readonly string[] = NO_IDENTITIES;
   mailbox = new Mailbox("" as MailboxId);
   readonly lazyRoster = new LazyMap<RosterItem>();
   readonly lazyBlocked = new LazyMap<Block>();

@@ -68,6 +68,7 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
     case "device_added":
     case "device_removed":
     case "place_known":
+    case "identity_linked":
       return applySignIn(account, entry);
     case "invite":
       account.state = "invite";

@@ -1,10 +1,10 @@
-/** What the records of devices and of the places that an account signs in from change. */
+/** What the records of devices, and of where and as whom a user signs in, change. */
 import type { AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
 import { withPlace } from "./known_places.ts";
 
 type SignInEntry = Entry & {
-  readonly kind: "device_added" | "device_removed" | "place_known";
+  readonly kind: "device_added" | "device_removed" | "place_known" | "identity_linked";
 };
 
 /** Changes `account` as the record says. */
@@ -26,6 +26,9 @@ export function applySignIn(account: AccountState, e: SignInEntry): void {
       return;
     case "place_known":
       account.knownPlaces = withPlace(account.knownPlaces, e.place, e.at);
+      return;
+    case "identity_linked":
+      account.identities = [...account.identities.filter((i) => i !== e.identity), e.identity];
       return;
   }
 }

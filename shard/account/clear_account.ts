@@ -20,6 +20,7 @@ export function clearAccount(account: AccountState): void {
   account.devices = [];
   account.mailbox = new Mailbox(account.mailbox.id);
   account.knownPlaces = [];
+  account.identities = [];
   account.roster.clear();
   account.withheldRequests = 0;
   account.blocked.clear();

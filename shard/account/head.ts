@@ -103,6 +103,9 @@ const REFUSED_OUT = list(struct({
 /** Where the account has signed in from: see `KnownPlace`. */
 const KNOWN_PLACES = list(struct({ place: uint, at: uint }));
 
+/** Outside identities: see `Account.identities`. */
+const IDENTITIES = list(text);
+
 /** Messages that wait with requests: see `Account.waiting`. */
 const WAITING = list(struct({
   to: accountName,
@@ -201,6 +204,7 @@ export function writeEndOf(w: ByteWriter, a: Account, ranges: Account["purgedRan
   w.uint(a.mailbox.gapsBefore);
   UNREAD_MAIL.write(w, [...a.unread.values()]);
   KNOWN_PLACES.write(w, a.knownPlaces);
+  if (a.identities.length > 0) IDENTITIES.write(w, a.identities);
 }
 
 /** Reads it back. Throws `CorruptBytes`. */
@@ -214,6 +218,7 @@ export function readEnd(
   account.mailbox.gapsBefore = r.uint();
   for (const of of UNREAD_MAIL.read(r)) account.unread.restore(of);
   account.knownPlaces = KNOWN_PLACES.read(r);
+  if (!r.done) account.identities = IDENTITIES.read(r);
   checkContiguous(account.mailbox);
 }
 
@@ -236,6 +241,7 @@ export function decodeHead(account: AccountState, bytes: Uint8Array): void {
   readDedupe(r, account, former);
   readUnread(r, account);
   if (!r.done) account.knownPlaces = KNOWN_PLACES.read(r);
+  if (!r.done) account.identities = IDENTITIES.read(r);
   checkContiguous(account.mailbox);
   account.runtime.headBytes = bytes.length;
 }

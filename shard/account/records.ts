@@ -190,6 +190,8 @@ export const ENTRIES = {
    * the records of them: they are not used again. Only `roost repair` writes it.
    */
   numbers_used: variant(129, { ...outgoing, n: uint, num: uint }),
+  /** An outside identity signs in to the account from now on. Programs that do not know it skip it. */
+  identity_linked: variant(130, { identity: text }),
 };
 
 /** One change of one account. */

@@ -50,6 +50,8 @@ export const createAccount: Handler<"account.create"> = (turn, account, input, p
     at: turn.now.wall,
     credentials: input.credentials,
   });
+  const { identity } = input;
+  if (identity !== undefined) turn.append(account, { kind: "identity_linked", identity });
   return ok({ id });
 };
 

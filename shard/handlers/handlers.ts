@@ -40,6 +40,7 @@ import {
   linkImport,
   lookAtImport,
 } from "./import_ops.ts";
+import { identifyAccount, linkIdentity } from "./identity_ops.ts";
 import { beginMove, cancelMove, moveState } from "./move_ops.ts";
 import { nameHome, shareName } from "./name_home.ts";
 import { block, changeSubscription, removeContact, setContact, setSettings } from "./roster_ops.ts";
@@ -60,6 +61,8 @@ export const HANDLERS: { readonly [K in OpName]: Handler<K> } = {
   "move.cancel": cancelMove,
   "move.state": moveState,
   "account.resolve": resolveAccount,
+  "account.identify": identifyAccount,
+  "account.link": linkIdentity,
   "device.add": addDevice,
   "device.list": listDevices,
   "device.revoke": revokeDevice,
@@ -101,6 +104,7 @@ export const WRITES: ReadonlySet<OpName> = new Set<OpName>([
   "account.setDisabled",
   "account.signOut",
   "account.remove",
+  "account.link",
   "name.share",
   "name.home",
   "move.begin",
@@ -139,6 +143,8 @@ export const REPEATABLE: ReadonlySet<OpName> = new Set<OpName>([
   "move.cancel",
   "move.state",
   "account.resolve",
+  "account.identify",
+  "account.link",
   "device.add",
   "device.list",
   "auth.token",

@@ -16,6 +16,8 @@ import { spreadOf } from "../retry.ts";
 const SIGN_IN: ReadonlySet<OpName> = new Set<OpName>([
   "account.credentials",
   "account.resolve",
+  "account.identify",
+  "account.link",
   "auth.token",
   "device.add",
   "session.attach",

@@ -56,6 +56,7 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
   device_removed: { kind: "device_removed", device: PHONE },
   place_known: { kind: "place_known", place: 2 ** 48 - 1, at: AT },
   numbers_used: { kind: "numbers_used", to: BO, toId: BO_ID, n: 9, num: 7 },
+  identity_linked: { kind: "identity_linked", identity: "i1" },
   event: {
     kind: "event",
     seq: 128,
