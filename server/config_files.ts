@@ -2,7 +2,9 @@
 import type { Config } from "./config/config.ts";
 import { type JwtVerifier, openJwtVerifier } from "./auth/jwt.ts";
 import { JwtConfigError } from "./auth/jwt_error.ts";
-import { issuers } from "./settings.ts";
+import { issuers, oidcIssuers } from "./settings.ts";
+import type { LdapOptions } from "./system/ldap_bind.ts";
+import type { OidcIssuerOptions } from "./auth/oidc_issuer.ts";
 import { readConfigFile, readTlsFiles, type TlsFiles } from "./system/config_files.ts";
 
 /** What is in them. */
@@ -11,6 +13,10 @@ export interface ConfigFiles {
   readonly tls: TlsFiles | null;
   /** null: no outside issuer is configured. */
   readonly verifier: JwtVerifier | null;
+  /** Issuers by discovery, with the secrets of their clients. */
+  readonly oidc: readonly OidcIssuerOptions[];
+  /** The directory that checks passwords; null: none does. */
+  readonly ldap: LdapOptions | null;
 }
 
 /** Reads certificate and key; null: plain HTTP. Rejects as `openConfigFiles`. */
@@ -33,14 +39,39 @@ export async function openVerifier(config: Config): Promise<JwtVerifier | null> 
   }
 }
 
+async function openOidc(config: Config): Promise<readonly OidcIssuerOptions[]> {
+  return await oidcIssuers(config, (file) => readConfigFile("the secret of an issuer", file));
+}
+
+async function openLdap({ ldap }: Config): Promise<LdapOptions | null> {
+  const { url, startTls, caFile, userDn, baseDn, filter, bindDn, bindPasswordFile } = ldap;
+  const { nameAttribute, idAttribute, timeoutMs } = ldap;
+  if (url === null) return null;
+  const read = async (setting: string, file: string | null) =>
+    file === null ? null : await readConfigFile(setting, file);
+  const ca = await read("ldap.caFile", caFile);
+  const password = await read("ldap.bindPasswordFile", bindPasswordFile);
+  const reader = bindDn === null || password === null
+    ? null
+    : { dn: bindDn, password: password.replace(/\r?\n$/, "") };
+  const how = { userDn, baseDn, filter, reader, nameAttribute, idAttribute };
+  return { url, startTls, ca, timeoutMs, ...how };
+}
+
 /** Reads all of them; rejects with a message that says which cannot be used, and why. */
 export async function openConfigFiles(config: Config): Promise<ConfigFiles> {
-  return { tls: await openTls(config), verifier: await openVerifier(config) };
+  const [tls, verifier] = [await openTls(config), await openVerifier(config)];
+  return { tls, verifier, oidc: await openOidc(config), ldap: await openLdap(config) };
 }
 
 /** Every reason for which `openConfigFiles` would reject. */
 export async function configFileFaults(config: Config): Promise<readonly string[]> {
-  const tried = await Promise.allSettled([openTls(config), openVerifier(config)]);
+  const tried = await Promise.allSettled([
+    openTls(config),
+    openVerifier(config),
+    openOidc(config),
+    openLdap(config),
+  ]);
   return tried.flatMap((result) =>
     result.status === "fulfilled"
       ? []

@@ -33,7 +33,6 @@ import type { ProtocolHost } from "./v1/protocol_host.ts";
 import { type AdmissionControl, admissionControl } from "./http/admission_control.ts";
 import { mindAgreement } from "./gateway/agreement.ts";
 import { createEdge, type Edge } from "./edge/edge.ts";
-import { createSignIn } from "./auth/sign_in.ts";
 import { Turns } from "./http/turns.ts";
 import { within } from "./system/within.ts";
 import { CellPages } from "./http/cell_pages.ts";
@@ -47,6 +46,7 @@ import { addCellViews } from "./ops/cell_view.ts";
 import type { LiveFeed } from "./ops/live/feed.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
 import { makeConnector } from "./v1/connection.ts";
+import { frontSignIn, type SignInFiles } from "./front_sign_in.ts";
 import { elsewhere, FrontShared } from "./front_shared.ts";
 import { CellServers, wantsClients } from "./v1/servers.ts";
 import { ServersNotice } from "./v1/servers_notice.ts";
@@ -59,7 +59,6 @@ import { Shedding } from "./edge/shedding.ts";
 import { SignInQueue } from "./http/sign_in_queue.ts";
 import { makeProtocol } from "./v1/protocol.ts";
 import { OWN_METRICS_PATH, workerMetrics } from "./worker_metrics.ts";
-import type { JwtVerifier } from "./auth/jwt.ts";
 import { type ConfigFiles, openConfigFiles } from "./config_files.ts";
 
 /** When clients that are sent away should reconnect (ms), before jitter. */
@@ -78,8 +77,8 @@ export async function createFront(
   services: Services,
   ordered: FrontTls | null = null,
 ): Promise<Front> {
-  const { tls, verifier } = await openConfigFiles(config);
-  const front = new NodeFront(config, open, process, verifier, services);
+  const { tls, ...files } = await openConfigFiles(config);
+  const front = new NodeFront(config, open, process, files, services);
   await front.openDoor(ordered ?? tls);
   return front;
 }
@@ -118,7 +117,7 @@ class NodeFront implements Front {
     config: Config,
     open: OpenNode,
     process: Process,
-    issuer: JwtVerifier | null,
+    files: SignInFiles,
     services: Services,
   ) {
     this.#config = config;
@@ -137,7 +136,7 @@ class NodeFront implements Front {
     this.#proxies = new TrustedProxies(config.server.trustedProxies, open.relays);
     this.#relay = this.#makeRelay();
     this.#rules = this.#makeRules();
-    this.#verifier = issuer === null ? null : new ChangingVerifier(issuer);
+    this.#verifier = files.verifier === null ? null : new ChangingVerifier(files.verifier);
     this.#turns = new Turns(ports.clock, ports.timers);
     const sources = this.#sources(process, connections);
     this.#ownMetrics = frontMetrics({ ...sources, ...services });
@@ -150,7 +149,7 @@ class NodeFront implements Front {
       services: () => services.gateway.attached,
     });
     this.#shedding = this.#makeShedding();
-    const host = this.#makeHost(this.#verifier);
+    const host = this.#makeHost({ ...files, verifier: this.#verifier });
     this.#app = frontApp({
       config,
       open,
@@ -251,18 +250,19 @@ class NodeFront implements Front {
     });
   }
 
-  #makeHost(issuers: JwtVerifier | null): ProtocolHost {
+  #makeHost(files: SignInFiles): ProtocolHost {
     const { ports, node } = this.#open;
     const { observe, signedIn, limited, acked } = this.#counting;
-    const signIn = createSignIn(
-      { ...ports, router: node, issuers, limited, share: this.#shared.rate },
-      this.#open.signIn,
-    );
+    const { signIn, oidc } = frontSignIn(this.#config, this.#open, files, {
+      limited,
+      share: this.#shared.rate,
+    });
     return {
       ...ports,
       protocol: makeProtocol(protocolLimits(this.#config)),
       router: mindAgreement(node, this.#services.gateway.presences),
       signIn,
+      oidc,
       domain: this.#config.server.domain,
       servers: this.#servers,
       ...(this.#relay === null ? {} : { relay: this.#relay }),

@@ -22,6 +22,7 @@ import { addressKey, Throttle, throttleOptions } from "./auth/throttle.ts";
 import { createApp } from "./v1/rest.ts";
 import { type RateThrottles, rateThrottles } from "./v1/rates.ts";
 import { docs } from "./web/docs/docs.ts";
+import { addOidcCallback } from "./v1/oidc_routes.ts";
 import { makeEvents } from "./v1/events.ts";
 import { exchangeLimits, mechanisms, protocolLimits, rates, targetRules } from "./settings.ts";
 import { FIXED_UNREAD } from "./config/fixed.ts";
@@ -88,6 +89,8 @@ function protocolApp(served: Served): Hono {
       registration: config.registration.mode,
       mechanisms: mechanisms(config),
       passwordLengthMin: config.registration.passwordCharsMin,
+      ...(host.oidc == null ? {} : { issuers: host.oidc.issuers }),
+      ...(config.ldap.url === null ? {} : { directory: true }),
     },
     allowedOrigins: () => [...served.allowedOrigins(), ...pages.origins],
     publicUrl: config.server.publicUrl,
@@ -156,7 +159,8 @@ function addServiceGateway(app: Hono, served: Served): void {
   });
 }
 
-function addPages(app: Hono, { config, pages, proxies }: Served): void {
+function addPages(app: Hono, { config, host, pages, proxies }: Served): void {
+  addOidcCallback(app, host.oidc ?? null);
   addAssets(app, clientLibrary());
   addChat(app, (env) => forwardedPrefix(proxies, env), () => pages.sources);
   const prefix = prefixOf(config.server.publicUrl);

@@ -8,12 +8,15 @@ import type { ConnectionLimits } from "./v1/connection_limits.ts";
 import type { HttpOptions } from "./http/http_server.ts";
 import type { IssuerOptions } from "./auth/jwt.ts";
 import type { JwtAlgorithm, KeySource } from "./auth/jwt_keys.ts";
+import type { OidcIssuerOptions } from "./auth/oidc_issuer.ts";
+import type { LinkOptions } from "./ops/accounts.ts";
 import type { ProtocolLimits } from "./v1/limits.ts";
 import type { Rates } from "./v1/rates.ts";
 import type { ScramMechanism } from "../shard/ops.ts";
 import type { ShardLimits } from "../shard/limits.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
 import type { AdmissionControlOptions } from "./http/admission_control.ts";
+import type { DirectoryOptions } from "./auth/directory.ts";
 import type { EdgeLimits } from "./edge/types.ts";
 import type { ExchangeLimits } from "./v1/exchanges.ts";
 import type { GatewayLimits } from "./gateway/gateway.ts";
@@ -263,5 +266,34 @@ export function gatewayLimits({ auth, gateway }: Config): GatewayLimits {
     ageMaxMs: gateway.webhookAgeHours * HOUR_MS,
     timeoutMs: gateway.webhookTimeoutMs,
     batchCharsMax: WEBHOOK_BATCH_CHARS_MAX,
+  };
+}
+
+/** Issuers by discovery, with the secrets of their clients read by `read`. */
+export async function oidcIssuers(
+  { oidc }: Config,
+  read: (path: string) => Promise<string>,
+): Promise<readonly OidcIssuerOptions[]> {
+  return await Promise.all(oidc.issuers.map(async ({ clientSecretFile, ...issuer }) => ({
+    ...issuer,
+    name: issuer.name === "" ? issuer.id : issuer.name,
+    clientSecret: clientSecretFile === "" ? null : (await read(clientSecretFile)).trim(),
+    leewayMs: oidc.leewaySeconds * 1000,
+    staleMs: oidc.staleKeysHours * HOUR_MS,
+  })));
+}
+
+/** What is decided about users of the directory. */
+export function directoryOptions({ ldap }: Config): DirectoryOptions {
+  const { baseDn, concurrency, createAccounts, linkAccounts, userDn } = ldap;
+  return { realm: baseDn ?? userDn ?? "", concurrency, createAccounts, linkAccounts };
+}
+
+/** Links that operators make. */
+export function linkOptions({ registration, reset, server }: Config): LinkOptions {
+  return {
+    inviteMs: registration.inviteDays * DAY_MS,
+    resetMs: reset.linkHours * HOUR_MS,
+    publicUrl: server.publicUrl,
   };
 }

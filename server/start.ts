@@ -44,7 +44,7 @@ import { type OpenNode, openNode } from "./open.ts";
 import type { Promoted } from "./standby/station.ts";
 import { dashboard } from "./web/assets.ts";
 import { docs } from "./web/docs/docs.ts";
-import { shardLimits } from "./settings.ts";
+import { linkOptions, shardLimits } from "./settings.ts";
 import { exitOnBug, logActions } from "./process_life.ts";
 import { openServices, type Services } from "./services.ts";
 import { resubmitter } from "./standby/resubmit.ts";
@@ -54,7 +54,6 @@ import { type Process, systemProcess } from "./system/process.ts";
 import { giveUp } from "./system/confine.ts";
 import { giveWhenQuiet, systemMemoryGiver } from "./system/freed_memory.ts";
 
-const DAY_MS = 86_400_000;
 /** How long clients are sent away once another place serves (ms), and the exit code of a lost role. */
 const LOST_MS = 1000;
 const LOST_EXIT = 75;
@@ -67,9 +66,7 @@ function adminApp(
   services: Services,
   audit: Pick<Log, "info"> = open.log,
 ): Hono {
-  const inviteMs = config.registration.inviteDays * DAY_MS;
-  const { publicUrl } = config.server;
-  const deps = adminDeps(open.node, open.ports, open.signIn, inviteMs, publicUrl);
+  const deps = adminDeps(open.node, open.ports, open.signIn, linkOptions(config));
   const app = createAdminApp({ ...deps, log: audit });
   addProvisionRoute(app, deps);
   addServiceRoutes(app, services.gateway, services.experiments);
@@ -339,9 +336,7 @@ async function firstInvite(config: Config, open: OpenNode): Promise<string | nul
     mark.load((error, invited) => done(error !== null || invited !== null))
   );
   if (invited) return null;
-  const inviteMs = config.registration.inviteDays * DAY_MS;
-  const { publicUrl } = config.server;
-  const deps = adminDeps(open.node, open.ports, open.signIn, inviteMs, publicUrl);
+  const deps = adminDeps(open.node, open.ports, open.signIn, linkOptions(config));
   const made = await new Promise<string | null>((done) =>
     deps.invites.create((result) => done(result.ok ? result.value.code : null))
   );

@@ -13,10 +13,16 @@ import { type Attempt, type AttemptFrom, Attempts } from "./attempts.ts";
 import type { Throttle } from "./throttle.ts";
 import { type Claim, type Claimed, makeClaim } from "./claim.ts";
 import { deriveCredentials, hashesOf, passwordFits } from "./credentials.ts";
+import type { Directory } from "./directory.ts";
+import { byDirectory } from "./sign_in_directory.ts";
 import { equalBytes } from "./hash.ts";
+import { Identities } from "./identity.ts";
 import type { JwtVerifier } from "./jwt.ts";
+import type { Oidc } from "./oidc.ts";
 import { PasswordQueue } from "./password_queue.ts";
+import type { Registers } from "../node/cell_value.ts";
 import { createRegistration, newPassword } from "./registration.ts";
+import { createReset } from "./reset.ts";
 import {
   type ClientFirstFault,
   finishScram,
@@ -27,6 +33,7 @@ import {
   startScram,
 } from "./scram.ts";
 import { openScram, type ScramState, sealKey, sealScram } from "./scram_seal.ts";
+import { signInByIssuer } from "./sign_in_issuer.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
 import { mintForDevice } from "./mint.ts";
 import type { FailureLimits, ScramExchange, SignIn, Verified } from "./types.ts";
@@ -39,8 +46,14 @@ export interface SignInDeps {
   readonly random: Random;
   readonly kdf: Kdf;
   readonly log: Log;
-  /** null where no outside issuer is configured. */
+  /** null where no outside issuer with keys of its own is configured. */
   readonly issuers: JwtVerifier | null;
+  /** Issuers by discovery; absent where none is configured. */
+  readonly oidc?: Oidc | null;
+  /** Checks passwords too; absent where none is configured. */
+  readonly directory?: Directory | null;
+  /** Where identities are noted; absent: nowhere. */
+  readonly store?: Registers;
   /** Counts that a rate limit applied. */
   limited(limit: "sign_in_failures" | "registrations"): void;
   /** Lets a rate hold over all nodes of the cell; absent where the cell is this node. */
@@ -85,7 +98,11 @@ class SignInService implements SignIn, FailureLimits {
   readonly #queue: PasswordQueue;
   readonly #claim: Claim;
   readonly #sealKey: Uint8Array;
+  readonly #identities: Identities;
   readonly register: SignIn["register"];
+  readonly issuer: SignIn["issuer"];
+  readonly outside: SignIn["outside"];
+  readonly resetPassword: SignIn["resetPassword"];
 
   constructor(deps: SignInDeps, options: SignInOptions) {
     this.#deps = deps;
@@ -99,6 +116,10 @@ class SignInService implements SignIn, FailureLimits {
     this.#queue = new PasswordQueue(options.queue, deps.clock, deps.random);
     this.#claim = makeClaim(deps, options);
     this.register = createRegistration(deps, options, this.#queue);
+    this.#identities = new Identities({ ...deps, store: deps.store ?? null });
+    this.resetPassword = createReset(deps, options, this.#queue, this);
+    this.issuer = signInByIssuer(deps, this.#identities, this);
+    this.outside = (outsider, done) => this.#identities.find(outsider, done);
   }
 
   allowed(address: string): Failure | null {
@@ -166,30 +187,6 @@ class SignInService implements SignIn, FailureLimits {
     return this.#exchange(state, start, reclaim, address);
   }
 
-  issuer(
-    input: Parameters<SignIn["issuer"]>[0],
-    done: Done<Verified & { readonly expiresAt: number }>,
-  ): void {
-    const { clock, issuers, log } = this.#deps;
-    const refused = this.allowed(input.address);
-    if (refused !== null) return done(refused);
-    if (issuers === null) {
-      return done(fail("unauthorized", "Tokens of outside issuers are not taken here."));
-    }
-    issuers.verify(input.jwt, clock.wallMs(), (check) => {
-      if (!check.ok) {
-        this.noteFailure(input.address);
-        log.info("sign_in_refused", { method: "jwt", address: input.address, why: check.reason });
-        return done(fail("unauthorized", "The token is not accepted."));
-      }
-      this.#accountOf(
-        check.user,
-        check.createAccount,
-        (result) => done(result.ok ? ok({ ...result.value, expiresAt: check.expiresAt }) : result),
-      );
-    });
-  }
-
   mint(input: Parameters<SignIn["mint"]>[0], done: Parameters<SignIn["mint"]>[1]): void {
     mintForDevice(this.#deps, { ...input, lifetimeMs: this.#options.tokenLifetimeMs }, done);
   }
@@ -250,8 +247,19 @@ class SignInService implements SignIn, FailureLimits {
               this.#conclude(claimed.value, fits, { attempt, address, method }, done);
             };
             if (fits) return also(next);
-            this.#queue.failed(source);
-            next();
+            const failed = () => {
+              this.#queue.failed(source);
+              this.#conclude(claimed.value, false, { attempt, address, method }, done);
+            };
+            release();
+            const { directory = null } = this.#deps;
+            if (directory === null || change) return failed();
+            const asked = { directory, identities: this.#identities, log: this.#deps.log };
+            byDirectory(
+              asked,
+              { claimed: claimed.value, password, attempt, address, failed },
+              done,
+            );
           }),
         (busy) => {
           attempt.abandoned();
@@ -335,28 +343,6 @@ class SignInService implements SignIn, FailureLimits {
       if (now?.id !== account.id || !same) return refuse("the password has just been changed");
       attempt.succeeded();
       done(ok({ ...account, proof: key.storedKey, place }));
-    });
-  }
-
-  /** The account that an outside issuer's token is for, made where that is configured. */
-  #accountOf(name: AccountName, create: boolean, done: Done<Verified>): void {
-    const { router, log } = this.#deps;
-    const none = fail("unauthorized", "The token is not accepted.");
-    router.request(name, "account.resolve", {}, (found) => {
-      if (!found.ok) return done(found);
-      if (found.value !== null) {
-        return done(ok({ user: name, id: found.value.id, proof: null, place: null }));
-      }
-      if (!create) {
-        log.info("sign_in_refused", { method: "jwt", user: name, why: "no such account" });
-        return done(none);
-      }
-      router.request(name, "account.create", { credentials: null }, (made) => {
-        if (made.ok) return done(ok({ user: name, id: made.value.id, proof: null, place: null }));
-        if (made.code !== "conflict") return done(made);
-        // Made by another connection meanwhile, or the name is closed.
-        this.#accountOf(name, false, done);
-      });
     });
   }
 }

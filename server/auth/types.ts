@@ -1,6 +1,7 @@
 /** Sign-in as every codec (JSON, XMPP) uses it. Callbacks answer exactly once. */
 import type { AccountId, AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { PasswordProof, ScramMechanism } from "../../shard/ops.ts";
+import type { Outsider } from "./identity.ts";
 import type { Failure, Result } from "../../shard/errors.ts";
 
 /** A user who has proved who they are, by password. */
@@ -78,6 +79,8 @@ export interface SignIn {
     input: { readonly jwt: string; readonly address: string },
     done: (result: Result<Verified & { readonly expiresAt: number }>) => void,
   ): void;
+  /** The account of somebody whom an issuer vouches for, made or linked where that is allowed. */
+  outside(outsider: Outsider, done: (result: Result<Verified>) => void): void;
   /** Makes and stores a token for a device of a verified user. device null: a new random one. */
   mint(
     input: {
@@ -89,6 +92,11 @@ export interface SignIn {
       readonly place: number | null;
     },
     done: (result: Result<MintedToken>) => void,
+  ): void;
+  /** Sets the password of the account that the code of an operator's link is for, once. */
+  resetPassword(
+    input: { readonly code: string; readonly password: string; readonly address: string },
+    done: (result: Result<null>) => void,
   ): void;
   /** Changes a password after checking the old one; ends every device but `keepDevice`. */
   changePassword(

@@ -7,6 +7,7 @@ import type { CliHost } from "./host.ts";
 import type { Missing } from "../node/asks.ts";
 import { visible } from "../text/visible.ts";
 import type { Invite, InviteView } from "../ops/invites.ts";
+import type { ResetLink } from "../ops/resets.ts";
 import type { AdminRequest, AdminTransport } from "../ops/transport.ts";
 import { type TransferClient, transferClient } from "./transfer_client.ts";
 import type { AccountView, DeviceView } from "../../shard/ops.ts";
@@ -46,6 +47,7 @@ export interface AdminClient {
   devices(user: string): Promise<readonly DeviceView[]>;
   /** Signs every device out; how many there were. */
   signOut(user: string): Promise<number>;
+  resetLink(name: string): Promise<ResetLink>;
   createInvite(): Promise<Invite>;
   invites(): Promise<readonly InviteView[]>;
   revokeInvite(id: string): Promise<void>;
@@ -70,7 +72,7 @@ const PAGE_ACCOUNTS = 500;
 const REFUSAL = z.object({ code: z.string(), message: z.string() });
 const STATUS = z.object({ version: z.string(), domain: z.string() });
 const NAMED = z.object({ name: z.string() });
-const INVITE: z.ZodType<Invite> = z.object({
+const LINK: z.ZodType<Invite & ResetLink> = z.object({
   code: z.string(),
   expiresAt: z.number(),
   link: z.string().optional(),
@@ -147,7 +149,8 @@ export function adminClient(transport: AdminTransport): AdminClient {
       (await call({ method: "GET", path: `${userPath(user)}/devices` }, DEVICES)).devices,
     signOut: async (user) =>
       (await call({ method: "POST", path: `${userPath(user)}/sign-out` }, SIGNED_OUT)).devices,
-    createInvite: () => call({ method: "POST", path: "/admin/invites" }, INVITE),
+    resetLink: (name) => call({ method: "POST", path: `${userPath(name)}/reset-link` }, LINK),
+    createInvite: () => call({ method: "POST", path: "/admin/invites" }, LINK),
     invites: async () => (await call({ method: "GET", path: "/admin/invites" }, INVITES)).invites,
     revokeInvite: (id) =>
       nothing({ method: "DELETE", path: `/admin/invites/${encodeURIComponent(id)}` }),

@@ -219,8 +219,25 @@ export function addUserCommands(program: Command, host: CliHost): void {
         if (!wanted && left > 0) host.err(`Synthetic accounts left out: ${left} (--synthetic).\n`);
       })
     );
+  addResetCommand(user, host);
   addRemoveCommand(user, host);
   addDevicesCommand(user, host);
+}
+
+function addResetCommand(user: Command, host: CliHost): void {
+  addConfigOptions(user.command("reset-link <name>"))
+    .description("make a link by which the user sets a new password, once")
+    .allowExcessArguments(false)
+    .action((name: string, options: ConfigOptions) =>
+      withAdmin(host, options, async (admin) => {
+        const { code, expiresAt, link } = await admin.resetLink(name);
+        host.out(`${link ?? code}\n`);
+        if (link === undefined) {
+          host.err("Put it behind the chat's address and /#reset=, or set server.publicUrl.\n");
+        }
+        host.err(`Sets one new password until ${new Date(expiresAt).toISOString()}.\n`);
+      })
+    );
 }
 
 interface RemoveOptions extends ConfigOptions {

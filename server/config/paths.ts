@@ -4,7 +4,13 @@ import type { Config } from "./config.ts";
 /** Absolute paths of all files that the configuration names, whether they exist or not. */
 export function configFilePaths(config: Config): readonly string[] {
   const { server: { tlsCert, tlsKey }, jwt: { jwksFile, keyFiles }, store: { urlFile } } = config;
-  const secrets = [config.cell.secretFile, config.cells.secretFile];
+  const secrets = [
+    config.cell.secretFile,
+    config.cells.secretFile,
+    config.ldap.caFile,
+    config.ldap.bindPasswordFile,
+    ...config.oidc.issuers.map(({ clientSecretFile }) => clientSecretFile || null),
+  ];
   return [tlsCert, tlsKey, config.acme.caFile, jwksFile, urlFile, ...secrets, ...keyFiles]
     .flatMap((file) => file === null ? [] : [file]);
 }

@@ -1,7 +1,7 @@
 /** What settings owe each other: faults stop the start, warnings are printed with it. */
 import { OTHERS_PART } from "../../shard/limits.ts";
 import { acmeFaults, acmeWarnings, speaksTls } from "./acme.ts";
-import { signInFaults, signInWarnings } from "./sign_in_relations.ts";
+import { outsideFaults, outsideWarnings } from "./sign_in.ts";
 import { standbyFaults } from "./standby.ts";
 import { STORE_LIMITS } from "../node/ports.ts";
 import type { Config, RegistrationMode, Settings } from "./config.ts";
@@ -328,7 +328,7 @@ export function relationFaults(config: Config, filesMax: number | null): readonl
     ...workerFaults(config),
     ...adminFaults(config),
     ...jwtFaults(config),
-    ...signInFaults(config),
+    ...outsideFaults(config),
     ...limitFaults(config, filesMax),
     ...accountFaults(config),
     ...rateFaults(config),
@@ -373,5 +373,5 @@ export function warnings(config: Config): readonly string[] {
   if (speaksTls(config) && server.publicUrl?.startsWith("http:") === true) {
     found.push("server.publicUrl begins with http: although TLS is on: write https:");
   }
-  return [...found, ...acmeWarnings(config), ...signInWarnings(config)];
+  return [...found, ...acmeWarnings(config), ...outsideWarnings(config)];
 }

@@ -1,6 +1,7 @@
 /** The settings of sign-in by OpenID Connect, by a directory, and by links of the operator. */
 import { z } from "zod";
 import { isLoopback } from "./address.ts";
+import type { Config } from "./config.ts";
 import { bool, group, int, optional, optionalPath, tables, text } from "./knob.ts";
 
 /** How the name of a new account follows from a claim; see `oidc/names.ts`. */
@@ -115,7 +116,8 @@ const ldap = {
   idAttribute: text({
     default: "entryUUID",
     wants: "the name of an attribute",
-    doc: "The attribute that stays the same when a user is renamed; what an account is linked with.",
+    doc:
+      "The attribute that stays the same when a user is renamed; what an account is linked with.",
     read: (value) => /^[A-Za-z][A-Za-z0-9-]*$/.test(value) ? value : null,
   }),
   createAccounts: bool({
@@ -138,12 +140,69 @@ const ldap = {
     min: 1,
     max: 256,
     unit: "connections",
-    doc: "Sign-ins at the directory at the same time; as many again wait, more are refused as busy.",
+    doc:
+      "Sign-ins at the directory at the same time; as many again wait, more are refused as busy.",
+  }),
+} as const;
+
+const reset = {
+  linkHours: int({
+    default: 24,
+    min: 1,
+    max: 8760,
+    unit: "hours",
+    doc: "How long a link of roost user reset-link is valid.",
   }),
 } as const;
 
 /** These groups. */
-export const SIGN_IN_KNOBS = { oidc: group(oidc), ldap: group(ldap) } as const;
+export const SIGN_IN_KNOBS = {
+  oidc: group(oidc),
+  ldap: group(ldap),
+  reset: group(reset),
+} as const;
 
 /** One issuer of `oidc.issuers` as it was read. */
 export type OidcIssuerSetting = z.infer<typeof issuer>;
+
+function oidcFaults({ jwt, oidc }: Config): string[] {
+  const faults: string[] = [];
+  for (const field of ["id", "issuer"] as const) {
+    const values = oidc.issuers.map((issuer) => issuer[field]);
+    const twice = values.find((value, i) => values.indexOf(value) !== i);
+    if (twice !== undefined) faults.push(`oidc.issuers has ${field} ${twice} twice: keep one`);
+  }
+  if (oidc.issuers.some(({ issuer }) => issuer === jwt.issuer)) {
+    faults.push(`oidc.issuers and jwt.issuer are both ${jwt.issuer}: keep one`);
+  }
+  const closed = oidc.issuers.find(({ scopes }) => !scopes.includes("openid"));
+  if (closed !== undefined) {
+    faults.push(`oidc.issuers ${closed.id}: scopes lacks openid, without which no ID token comes`);
+  }
+  return faults;
+}
+
+function ldapFaults({ ldap }: Config): string[] {
+  if (ldap.url === null) return [];
+  const faults: string[] = [];
+  if ((ldap.userDn === null) === (ldap.baseDn === null)) {
+    faults.push("ldap.url needs exactly one of ldap.userDn and ldap.baseDn");
+  }
+  if ((ldap.bindDn === null) !== (ldap.bindPasswordFile === null)) {
+    faults.push("ldap.bindDn and ldap.bindPasswordFile go together: set both or neither");
+  }
+  return faults;
+}
+
+/** What `oidc` and `ldap` settings owe each other. */
+export function outsideFaults(config: Config): readonly string[] {
+  return [...oidcFaults(config), ...ldapFaults(config)];
+}
+
+/** What of them works but is probably not meant. */
+export function outsideWarnings({ ldap: { startTls, url } }: Config): readonly string[] {
+  if (url === null || startTls || !url.startsWith("ldap:")) return [];
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, "");
+  if (isLoopback(host)) return [];
+  return ["ldap.url is ldap: and ldap.startTls is off, so passwords travel readable: write ldaps:"];
+}

@@ -8,18 +8,26 @@ import { ok } from "../../shard/errors.ts";
 import { accountListing } from "./account_listing.ts";
 import { Invites } from "./invites.ts";
 import { newPassword } from "../auth/registration.ts";
+import { resetMaker } from "./resets.ts";
 import { VERSION } from "../config/version.ts";
 
+/** Of links that operators make. */
+export interface LinkOptions {
+  /** How long invites, and links for a new password, are valid. */
+  readonly inviteMs: number;
+  readonly resetMs: number;
+  /** Where they lead; null where that is not known. */
+  readonly publicUrl: string | null;
+}
+
 /**
- * Makes the admin API's view of a node. Invites are valid for `inviteMs`; their links lead to
- * `publicUrl`, null where it is not known.
+ * Makes the admin API's view of a node.
  */
 export function adminDeps(
   node: Node,
   ports: Ports,
   options: SignInOptions,
-  inviteMs: number,
-  publicUrl: string | null,
+  { inviteMs, publicUrl, resetMs }: LinkOptions,
 ): AdminDeps {
   return {
     domain: options.domain,
@@ -33,6 +41,7 @@ export function adminDeps(
       deriveCredentials(ports, prepared.value, options.iterations, (keys) => done(ok(keys)));
     },
     invites: new Invites(ports, node, inviteMs),
+    resetLink: resetMaker(ports, node, resetMs, publicUrl),
     listAccounts: accountListing(node, ports.clock),
   };
 }

@@ -15,6 +15,7 @@ import { errorResponse } from "../http/response.ts";
 import { auditLog } from "./audit.ts";
 import type { Log } from "../node/ports.ts";
 import type { Missing } from "../node/asks.ts";
+import type { ResetLink } from "./resets.ts";
 import type { Router } from "../node/router.ts";
 import { reservedReason } from "../node/reserved_names.ts";
 
@@ -54,6 +55,8 @@ export interface AdminDeps {
   /** Checks a password against the rules and makes its keys. */
   credentials(password: string, done: (result: Result<Credentials>) => void): void;
   readonly invites: Pick<Invites, "create" | "list" | "revoke">;
+  /** A link by which the user of an account sets a new password. */
+  resetLink(user: AccountName, done: (result: Result<ResetLink>) => void): void;
   /** A page of accounts of every state. */
   listAccounts(page: PageOptions, done: (result: Result<AccountPage>) => void): void;
 }
@@ -155,6 +158,12 @@ class Admin {
     return await this.ask(user, "account.setCredentials", input);
   }
 
+  async resetLink(user: string): Promise<Result<ResetLink>> {
+    const name = this.name(user);
+    if (!name.ok) return name;
+    return await once((done) => this.#deps.resetLink(name.value, done));
+  }
+
   async list(query: unknown): Promise<Result<AccountPage>> {
     const page = read(LIST, query);
     if (!page.ok) return page;
@@ -202,6 +211,9 @@ export function createAdminApp(deps: AdminDeps): Hono {
     const input = await readJson(PASSWORD, c.req.raw);
     if (!input.ok) return errorResponse(input);
     return answer(await admin.setPassword(c.req.param("user"), input.value.password));
+  });
+  app.post("/admin/users/:user/reset-link", async (c) => {
+    return answer(await admin.resetLink(c.req.param("user")), 201);
   });
   for (const [verb, disabled] of [["disable", true], ["enable", false]] as const) {
     app.post(`/admin/users/:user/${verb}`, async (c) => {

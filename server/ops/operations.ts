@@ -82,6 +82,7 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
       ...OF_USER,
       body: PASSWORD,
     }],
+    ["resetLink", `POST ${USER}/reset-link`, "Make a link that sets a new password once", OF_USER],
     ["disableUser", `POST ${USER}/disable`, "Disable an account", OF_USER],
     ["enableUser", `POST ${USER}/enable`, "Enable an account again", OF_USER],
     ["releaseUser", `POST ${USER}/release`, "Release the name of a deleted account", OF_USER],

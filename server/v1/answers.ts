@@ -179,6 +179,7 @@ export const ANSWERS = {
     expiresAt: ms,
     scram: z.string().optional().describe("The server-final message"),
   }),
+  OidcBegun: z.object({ url: z.string().describe("Where to send the browser") }),
   Challenge: z.object({ exchange: z.string(), message: z.string() }),
   Events: z.object({
     session: z.string(),
@@ -197,6 +198,10 @@ export const ANSWERS = {
     registration: z.enum(["open", "invite", "closed"]),
     mechanisms: z.array(z.enum(["SCRAM-SHA-256", "SCRAM-SHA-1"])),
     passwordLengthMin: z.int().optional().describe("Least length of a new password, in characters"),
+    issuers: z.array(z.object({ id: z.string(), name: z.string() })).optional()
+      .describe("Issuers to sign in with; absent: none"),
+    directory: z.literal(true).optional()
+      .describe("Passwords are checked by a directory too: SCRAM does not do for its users"),
     limits,
     serverTime: ms,
   }),

@@ -65,6 +65,9 @@ export const REST_EXAMPLES: Readonly<Record<string, Readonly<Record<string, unkn
     message: GREETING_EXAMPLES.auth.message,
     device: "phone",
   },
+  resetPassword: { code: "rp1_YWxpY2UAQUFB_6f1ed002ab5595859014eb", password: "battery staple" },
+  oidcBegin: { issuer: "corp", at: "https://chat.example.com" },
+  oidcFinish: { response: "code=yHb2JqZc&state=6f1ed002ab5595859014ebf095", device: "phone" },
   openSession: { after: CURSOR, presence: { show: "away" } },
   closeSession: { session: "Jm2bWc8f0A1kQx7T" },
   events: { session: "Jm2bWc8f0A1kQx7T", after: CURSOR, wait: 30, soft: 3 },
@@ -132,6 +135,7 @@ export const ANSWER_EXAMPLES: Readonly<Record<AnswerName, unknown>> = {
   SnapshotAt: { cursor: CURSOR, snapshot },
   Device: { device: "phone", label: "My phone", createdAt: AT, expiresAt: AT, online: true },
   SignedIn: { user: "alice", device: "phone", token, expiresAt: AT },
+  OidcBegun: { url: "https://id.example.com/authorize?client_id=roost&response_type=code" },
   Challenge: { exchange: "6f1ed002ab5595859014ebf0951522d9", message: "r=…,s=…,i=100000" },
   Events: { session: "Jm2bWc8f0A1kQx7T", soft: 3, cursor: CURSOR, events: [message, presence] },
   Info: {

@@ -24,7 +24,7 @@ export const NO_EXCHANGE = fail("not_found", "There is no such exchange (any mor
  */
 export class Exchanges {
   readonly limits: ExchangeLimits;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   /** By what is only in one exchange, in the order of their times (monotonic ms). */
   readonly #finished = new Map<string, { readonly untilMs: number; readonly network: string }>();
   /** The same by network; the oldest first. */
@@ -32,7 +32,7 @@ export class Exchanges {
 
   constructor(limits: ExchangeLimits, clock: Clock) {
     this.limits = limits;
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   /** How many are remembered. */
@@ -42,7 +42,7 @@ export class Exchanges {
 
   /** Notes that a client at an address finishes an exchange; false where it was finished before. */
   finish({ message }: Pick<ScramExchange, "message">, address: string): boolean {
-    const now = this.#clock.monoMs();
+    const now = this.clock.monoMs();
     for (const [other, { untilMs }] of this.#finished) {
       if (untilMs > now) break;
       this.#forget(other);

@@ -2,6 +2,7 @@
 import type { Counting } from "./counting.ts";
 import type { FailureLimits, SignIn } from "../auth/types.ts";
 import type { Failure, Result } from "../../shard/errors.ts";
+import type { Oidc } from "../auth/oidc.ts";
 import type { OpenedSession, OpenSession } from "../edge/types.ts";
 import type { Protocol } from "./protocol.ts";
 import type { PublicServers } from "./servers.ts";
@@ -15,6 +16,8 @@ export interface ProtocolHost extends Runtime, Counting {
   readonly protocol: Protocol;
   readonly router: Router;
   readonly signIn: SignIn & FailureLimits;
+  /** Issuers that browsers are sent to; null or absent where none is configured. */
+  readonly oidc?: Oidc | null;
   /** The configured domain, in lower case. */
   readonly domain: string;
   /** Where else clients can connect. */

@@ -26,6 +26,7 @@ import {
 } from "./rest_call.ts";
 import { isRelayed, relayRequest } from "./relay_request.ts";
 import { type ExchangeLimits, Exchanges } from "./exchanges.ts";
+import { OIDC_FINISH, oidcRoutes } from "./oidc_routes.ts";
 import { signInRoutes } from "./sign_in_routes.ts";
 import { addressKey } from "../auth/throttle.ts";
 import { rateKey, takeFrom, TOO_FAST } from "./rates.ts";
@@ -37,7 +38,12 @@ import type { Protocol } from "./protocol.ts";
 
 /** Every route but the documents, of which the OpenAPI one is made from them. */
 export function restRoutes(protocol: Protocol, exchanges: Exchanges): readonly Route[] {
-  return [...signInRoutes(protocol, exchanges), ...commandRoutes(protocol), exportRoute()];
+  return [
+    ...signInRoutes(protocol, exchanges),
+    ...oidcRoutes(protocol, exchanges.clock),
+    ...commandRoutes(protocol),
+    exportRoute(),
+  ];
 }
 
 /**
@@ -177,7 +183,8 @@ async function ended(
 ): Promise<Response> {
   const request = c.req.raw;
   const response = refused(deps, route, request, failure);
-  if (!isRelayed(deps, request, failure)) return response;
+  // Only the cell that began a way to an issuer can end it.
+  if (route.id === OIDC_FINISH || !isRelayed(deps, request, failure)) return response;
   return await relayRequest(deps, route, c, failure, input);
 }
 

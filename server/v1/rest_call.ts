@@ -29,6 +29,10 @@ export interface RestDeps extends ProtocolHost {
     readonly mechanisms: readonly ScramMechanism[];
     /** Least length of a new password, in Unicode characters. */
     readonly passwordLengthMin: number;
+    /** Issuers to sign in with; absent: none. */
+    readonly issuers?: readonly { readonly id: string; readonly name: string }[];
+    /** A directory checks passwords too. */
+    readonly directory?: true;
   };
   /** Origins of pages that may call from elsewhere; `*` for all, empty for none. */
   allowedOrigins(): readonly string[];

@@ -174,6 +174,9 @@ function commandSchemas(f: Fields, limits: ProtocolLimits) {
   };
 }
 
+/** A page of this server's origin: a path, and nothing that browsers read as another host. */
+const ownPage = z.string().max(1024).regex(/^\/(?![/\\])[\x21\x24-\x5b\x5d-\x7e]*$/);
+
 /** Bodies of REST requests that are not commands. */
 function restSchemas(f: Fields, limits: ProtocolLimits) {
   const newDevice = { device: device.optional(), label: f.label.optional() };
@@ -187,6 +190,19 @@ function restSchemas(f: Fields, limits: ProtocolLimits) {
     signInPassword: z.object({ user: f.user, password: f.password, ...newDevice }),
     scramFirst: z.object({ mechanism, message: f.scram }),
     scramFinal: z.object({ message: f.scram, ...newDevice }),
+    resetPassword: z.object({
+      code: f.token.describe("Of the link that an operator has made"),
+      password: f.password,
+    }),
+    oidcBegin: z.object({
+      issuer: z.string().max(32).describe("The id of one of the issuers of `GET /v1/info`"),
+      at: z.string().max(1024).describe("The server's address as the page sees it"),
+      page: ownPage.optional().describe("The path of the page to return to; absent: the chat"),
+    }),
+    oidcFinish: z.object({
+      response: z.string().max(8192).describe("The query that the page got behind `#oidc?`"),
+      ...newDevice,
+    }),
     openSession: z.object(sessionFields(f)),
     events: z.object({
       after: cursor.optional().describe("Everything up to here is known: continue after it"),

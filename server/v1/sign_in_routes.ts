@@ -9,7 +9,6 @@ import { REST_EXAMPLES } from "./examples.ts";
 import { jsonResponse } from "../http/response.ts";
 import { jsonFields, objectText } from "../text/json_text.ts";
 import { type Protocol, PROTOCOL_VERSION, welcomeFields } from "./protocol.ts";
-import type { JsonText } from "./commands.ts";
 import {
   answered,
   bearerKind,
@@ -40,7 +39,7 @@ type Spec<S extends z.ZodType> =
   & { readonly input: S; run(call: Call, input: z.output<S>): Promise<Reply> };
 
 /** A row whose `run` gets its input checked. */
-function route<S extends z.ZodType>(spec: Spec<S>): Route {
+export function route<S extends z.ZodType>(spec: Spec<S>): Route {
   return {
     from: {},
     fixed: {},
@@ -68,7 +67,7 @@ export function signInRoutes(protocol: Protocol, exchanges: Exchanges): readonly
 }
 
 /** Signing in costs work and tells things: it takes more from an address than a look. */
-const SIGN_IN_COST = 5;
+export const SIGN_IN_COST = 5;
 
 function passwordRoutes({ schemas }: Protocol): readonly Route[] {
   const errors: readonly ErrorCode[] = ["unauthorized", "forbidden", "limit_reached"];
@@ -109,6 +108,23 @@ function passwordRoutes({ schemas }: Protocol): readonly Route[] {
         const { deps, address } = call;
         const proof = { user, password, address };
         return signIn(call, (done) => byPassword(deps, proof, choice, done));
+      },
+    }),
+    route({
+      ...kind,
+      id: "resetPassword",
+      path: "/v1/auth/reset",
+      summary: "Sets a new password by an operator's link, and signs all devices out",
+      input: schemas.rest.resetPassword,
+      status: 204,
+      answer: null,
+      errors: ["forbidden", "not_found"],
+      run: async ({ address, deps }, { code, password }) => {
+        const refusal = deps.admit("signIn");
+        if (refusal !== null) return refusal;
+        return await answered<Result<null>>((done) =>
+          deps.signIn.resetPassword({ code, password, address }, done)
+        );
       },
     }),
   ];
@@ -179,7 +195,8 @@ async function signIn(call: Call, prove: Prove): Promise<Reply> {
   return result.ok ? ok(signedIn(result.value, null)) : result;
 }
 
-function signedIn({ user, device, minted }: Principal, scram: string | null): JsonText {
+/** The text of a sign-in; `scram`: the server-final message. */
+export function signedIn({ user, device, minted }: Principal, scram: string | null): string {
   const told = { user, device, token: minted?.token, expiresAt: minted?.expiresAt };
   return JSON.stringify(scram === null ? told : { ...told, scram });
 }
@@ -320,6 +337,8 @@ function publicRoutes(): readonly Route[] {
           registration: info.registration,
           mechanisms: info.mechanisms,
           passwordLengthMin: info.passwordLengthMin,
+          issuers: info.issuers,
+          directory: info.directory,
           serverTime: clock.wallMs(),
         });
         return Promise.resolve(ok(objectText({ ...fields, limits: protocol.limitsJson })));

@@ -405,9 +405,20 @@ export interface ClientOptions {
 
 /** A way to sign in. */
 export type Credentials =
-  | { readonly user: string; readonly password: string }
+  | {
+    readonly user: string;
+    readonly password: string;
+    /**
+     * Sends the password itself: what a directory checks cannot be proved by SCRAM. For servers
+     * whose `GET /v1/info` has `directory`, over an encrypted or local connection.
+     */
+    readonly plain?: boolean;
+  }
   | { readonly token: string }
-  | { readonly jwt: string };
+  /** A token of an issuer that the server takes, such as an OpenID Connect ID token. */
+  | { readonly jwt: string }
+  /** What a page got behind `#oidc?`; see `beginSignIn`. */
+  | { readonly response: string };
 
 /** How to sign in. */
 export interface SignInOptions {
@@ -530,3 +541,17 @@ export interface Client {
  * is not an address of a server.
  */
 export declare function createClient(options?: ClientOptions): Client;
+
+/**
+ * Begins sign-in at an OpenID Connect issuer: returns the address to send the browser to
+ * (`location.assign`). It returns to `page`, the path of a page of the server's own origin (absent:
+ * the web chat), with `#oidc?RESPONSE` behind it: `signIn({ response: "RESPONSE" })` then signs in, in
+ * the same browser and once. `issuer` is one of the ids in `GET /v1/info`. Pages of other origins
+ * get an ID token by a library of their own and pass it on: `signIn({ jwt })`.
+ */
+export declare function beginSignIn(options: {
+  readonly issuer: string;
+  readonly page?: string;
+  /** As in `ClientOptions`. */
+  readonly url?: string;
+}): Promise<string>;

@@ -12,6 +12,7 @@ import { SharedClient } from "./client/shared.js";
  * @import * as Api from "./client.d.ts"
  */
 
+export { beginSignIn } from "./client/issuer.js";
 export { RoostError } from "./client/error.js";
 
 /** @type {typeof Api.createClient} */

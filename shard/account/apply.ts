@@ -53,18 +53,7 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
       account.state = "closed";
       return;
     case "released":
-      dropArrival(account);
-      clearAccount(account);
-      // As if there never had been one: no checkpoint says more of it.
-      account.createdAt = 0;
-      account.invite = null;
-      account.mailbox = new Mailbox("" as MailboxId);
-      account.clearConversations();
-      account.outbox.clear();
-      account.outboxBytes = 0;
-      account.state = "absent";
-      account.id = "";
-      return;
+      return release(account);
     case "device_added":
     case "device_removed":
     case "place_known":
@@ -92,6 +81,20 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
     case "arrival_dropped":
       return applyMoving(account, entry);
   }
+}
+
+/** As if there never had been an account of the name: no checkpoint says more of it. */
+function release(account: AccountState): void {
+  dropArrival(account);
+  clearAccount(account);
+  account.createdAt = 0;
+  account.invite = null;
+  account.mailbox = new Mailbox("" as MailboxId);
+  account.clearConversations();
+  account.outbox.clear();
+  account.outboxBytes = 0;
+  account.state = "absent";
+  account.id = "";
 }
 
 function applySent(account: AccountState, e: Entry & { kind: "sent" }): MailboxEvent {

@@ -16,6 +16,7 @@ import {
   connectionLimits,
   edgeLimits,
   exchangeLimits,
+  linkOptions,
   mechanisms,
   protocolLimits,
   rates,
@@ -40,7 +41,6 @@ import { VirtualTime } from "../sim/virtual_time.ts";
 import { FIXED_SIGN_IN_QUEUE, FIXED_UNREAD } from "../../server/config/fixed.ts";
 import { makeEdge, makeNode, startNode } from "../sim/test_node.ts";
 
-const DAY_MS = 86_400_000;
 /** PBKDF2 iterations of simulated accounts: what real ones cost is not what is looked at here. */
 const ITERATIONS = 4096;
 const UNCOUNTED = { observe: () => {}, acked: () => {}, signedIn: () => {}, limited: () => {} };
@@ -149,7 +149,7 @@ async function serve(options: FixtureOptions, parts: Parts): Promise<ServerFixtu
       streams: newStreamCounters(),
     }),
   }, exchangeLimits(config));
-  const admin = adminDeps(node, ports, signInAs, config.registration.inviteDays * DAY_MS, null);
+  const admin = adminDeps(node, ports, signInAs, linkOptions(config));
   return Object.assign(fixture, parts, {
     app,
     connect: makeConnector({ ...shared, connection: connectionLimits(config) }),

@@ -119,7 +119,11 @@ export async function openMetered(
   deliver = announceFirst(services.gateway.presences, (packet) => front.deliver(packet));
   services.gateway.start();
   const admin = new Hono();
-  const deps = adminDeps(open.node, open.ports, open.signIn, DAY_MS, null);
+  const deps = adminDeps(open.node, open.ports, open.signIn, {
+    inviteMs: DAY_MS,
+    resetMs: DAY_MS,
+    publicUrl: null,
+  });
   addProvisionRoute(admin, deps);
   addServiceRoutes(admin, services.gateway, services.experiments);
   front.addAdminRoutes(admin);

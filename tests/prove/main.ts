@@ -36,6 +36,7 @@ import { takeoverAsyncProof } from "./takeover_async.ts";
 import { workersProof } from "./workers.ts";
 import { patroniProof } from "./patroni.ts";
 import { shiftProof } from "./shift.ts";
+import { signinProof } from "./signin.ts";
 import { standbyProof } from "./standby.ts";
 import { standbyCostProof } from "./standby_cost.ts";
 import { wanProof } from "./wan.ts";
@@ -81,6 +82,7 @@ const PROOFS: readonly Proof[] = [
   clientProof,
   webhookProof,
   webProof,
+  signinProof,
   prefixProof,
   binaryProof,
   releaseProof,

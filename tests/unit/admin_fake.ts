@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import type { AccountView, Credentials, OpName, Ops } from "../../shard/ops.ts";
+import type { ResetLink } from "../../server/ops/resets.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import type { AdminDeps, PageOptions } from "../../server/ops/api.ts";
 import type { InviteView } from "../../server/ops/invites.ts";
@@ -86,6 +87,11 @@ function answersAbout(device: typeof DEVICE) {
   return { "device.list": [device], "device.revoke": null, "account.signOut": { devices: 1 } };
 }
 
+function linkOf(name: string, exists: boolean): Result<ResetLink> {
+  if (!exists) return fail("not_found", "There is no such account");
+  return ok({ code: `rp1_${name}`, expiresAt: 5 });
+}
+
 /** Makes the fake with no accounts. */
 export function fakeAccounts(): FakeAccounts {
   const accounts = new Map<string, AccountView>();
@@ -137,11 +143,11 @@ export function fakeAccounts(): FakeAccounts {
     publicUrl: null,
     log: { info: (event, fields) => void actions.push({ event, ...fields }) },
     router: {
-      request: (name, op, input, done) =>
-        done(perform(name, op, input) as Parameters<typeof done>[0]),
+      request: (name, op, input, done) => done(perform(name, op, input) as Result<never>),
     },
     credentials: (password, done) => done(checkedPassword(password)),
     invites: fakeInvites(),
+    resetLink: (name, done) => done(linkOf(name, accounts.has(name))),
     listAccounts: (page, done) => done(ok(pageOf(accounts, page))),
   };
   const add = (name: string) => accounts.set(name, view(name as AccountName));

@@ -9,6 +9,7 @@ import {
 } from "../../shard/name/ids.ts";
 import { SignInQueue } from "../../server/http/sign_in_queue.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
+import type { Outsider } from "../../server/auth/identity.ts";
 import type { DevicePresence, OpName, Ops, Snapshot } from "../../shard/ops.ts";
 import type { Router } from "../../server/node/router.ts";
 import type {
@@ -182,6 +183,16 @@ export class FakeSignIn implements SignIn, FailureLimits {
   ) {
     if (input.jwt !== "a.b.c") return done(fail("unauthorized", "The token is not accepted"));
     done(ok({ ...verified("alice"), expiresAt: 5000 }));
+  }
+  resetPassword(
+    input: Parameters<SignIn["resetPassword"]>[0],
+    done: (r: Result<null>) => void,
+  ) {
+    this.asked.push(input);
+    done(input.code === "spent" ? fail("forbidden", "The link is not valid") : ok(null));
+  }
+  outside({ names }: Outsider, done: (r: Result<Verified>) => void) {
+    done(ok(verified(names[0]!)));
   }
   mint(input: Parameters<SignIn["mint"]>[0], done: Parameters<SignIn["mint"]>[1]) {
     this.asked.push(input);

@@ -79,6 +79,7 @@ export interface FakeAccount {
   state: "active" | "disabled" | "deleted";
   devices: string[];
   places: number[];
+  identities: string[];
 }
 
 /** What the shards would hold. */
@@ -116,6 +117,7 @@ export class FakeShards {
       state: "active" as const,
       devices: [],
       places: [],
+      identities: [],
       ...account,
     };
     this.accounts.set(name, made);
@@ -131,10 +133,27 @@ export class FakeShards {
   readonly #handlers: {
     readonly [K in OpName]?: (name: string, input: Ops[K]["in"]) => Result<Ops[K]["out"]>;
   } = {
-    "account.create": (name, { credentials }) =>
-      this.accounts.has(name)
-        ? fail("conflict", "taken")
-        : ok({ id: this.add(name, { credentials }).id }),
+    "account.create": (name, { credentials, identity }) => {
+      if (this.accounts.has(name)) return fail("conflict", "taken");
+      const identities = identity === undefined ? [] : [identity];
+      return ok({ id: this.add(name, { credentials, identities }).id });
+    },
+    "account.identify": (name, { identity }) => {
+      const a = this.accounts.get(name);
+      if (a === undefined) return ok(null);
+      return ok({
+        id: a.id,
+        active: a.state === "active",
+        linked: a.state !== "deleted" && a.identities.includes(identity),
+        outside: a.identities.length > 0,
+      });
+    },
+    "account.link": (name, { identity, id, alone }) => {
+      const a = this.accounts.get(name);
+      if (a?.id !== id || (alone && a.identities.length > 0)) return fail("conflict", "not that");
+      a.identities.push(identity);
+      return ok(null);
+    },
     "account.credentials": (name, { place }) => {
       const a = this.accounts.get(name);
       if (a?.state !== "active" || a.credentials === null) return ok(null);

@@ -3,8 +3,10 @@
 import { createClient } from "../client.js";
 import { App } from "./app.js";
 import { bdi, button, byId, setText } from "./dom.js";
+import { issuerErrorText, takeReturned } from "./issuers.js";
 import { homeLinks } from "./moved.js";
 import { oneLine } from "./rich_text.js";
+import { resetForm, takeReset } from "./reset.js";
 import { SERVER } from "./server.js";
 import { SignIn } from "./sign_in.js";
 import { deviceLabel, errorText } from "./text.js";
@@ -148,6 +150,41 @@ async function goOn(client, options) {
 }
 
 /**
+ * Ends a sign-in at an issuer.
+ * @param {import("./issuers.js").Returned} returned
+ */
+async function comeBack({ name, remember, response }) {
+  const kept = remember && canRemember();
+  const client = newClient(kept);
+  showWait("Signing in …");
+  try {
+    await client.signIn({ response });
+  } catch (error) {
+    const { code } = /** @type {Api.RoostError} */ (error);
+    if (code === "limit_reached") {
+      if (!kept) sessionStorage.setItem(OWN, "1");
+      return await showFull(client);
+    }
+    client.close();
+    showSignIn(true, issuerErrorText(error, name));
+    byId("sign-in-error", HTMLElement).append(...homeLinks(error).flatMap((link) => [" ", link]));
+    return;
+  }
+  if (!kept) sessionStorage.setItem(OWN, "1");
+  showChat(client);
+}
+
+/** @param {string} code of a link to set a new password */
+async function showReset(code) {
+  const done = (/** @type {string} */ user) => {
+    showSignIn(true, "Your password is set. Sign in with it.");
+    byId("user", HTMLInputElement).value = user;
+    byId("password", HTMLInputElement).focus();
+  };
+  showWait("", await resetForm(code, done));
+}
+
+/**
  * @param {boolean} remember whether it is offered to stay signed in
  * @param {string} told
  */
@@ -159,7 +196,7 @@ function showSignIn(remember, told = "") {
 
 /**
  * Signs in or up; rejects where that fails.
- * @param {{ user: string, password: string, invite?: string }} account
+ * @param {{ user: string, password: string, invite?: string, plain?: boolean }} account
  * @param {{ isNew: boolean, remember: boolean }} how
  */
 async function signIn(account, { isNew, remember }) {
@@ -180,6 +217,11 @@ async function signIn(account, { isNew, remember }) {
 
 takeInvite();
 const told = takeNote(TOLD) ?? "";
-if (sessionStorage.getItem(OWN) !== null && hasToken(sessionStorage)) await goOn(newClient(false));
-else if (canRemember() && hasToken(localStorage)) await goOn(newClient(true));
+const returned = takeReturned();
+const reset = takeReset();
+if (reset !== null) await showReset(reset);
+else if (returned !== null) await comeBack(returned);
+else if (sessionStorage.getItem(OWN) !== null && hasToken(sessionStorage)) {
+  await goOn(newClient(false));
+} else if (canRemember() && hasToken(localStorage)) await goOn(newClient(true));
 else showSignIn(true, told);

@@ -1,6 +1,7 @@
 // @ts-check
 /** The form to sign in and up. */
 import { byId, onSubmit, setText } from "./dom.js";
+import { issuerButtons, issuersOf } from "./issuers.js";
 import { homeLinks } from "./moved.js";
 import { nameFault } from "./names.js";
 import { revealPassword } from "./password_field.js";
@@ -9,7 +10,7 @@ import { passwordFault, passwordRule, signInErrorText } from "./text.js";
 
 /**
  * @typedef {(
- *   account: { user: string, password: string, invite?: string },
+ *   account: { user: string, password: string, invite?: string, plain?: boolean },
  *   how: { isNew: boolean, remember: boolean }
  * ) => Promise<void>} Run
  */
@@ -35,6 +36,8 @@ export class SignIn {
   #lengthMin = 1;
   /** @type {string | null} */
   #domainName = null;
+  /** A directory checks passwords: they have to be sent. */
+  #plain = false;
 
   /** @param {{ remember: boolean, told: string, invite: string | null, run: Run }} options */
   constructor(options) {
@@ -66,15 +69,26 @@ export class SignIn {
   async #askServer() {
     try {
       const response = await fetch(new URL("v1/info", SERVER));
-      const { domain, registration, passwordLengthMin } = await response.json();
+      const told = await response.json();
+      const { domain, registration, passwordLengthMin } = told;
       if (typeof domain === "string") this.#domainName = domain;
       setText(this.#domain, this.#domainName ?? "");
       if (typeof passwordLengthMin === "number") this.#lengthMin = passwordLengthMin;
       this.#registration = registration;
+      this.#plain = told.directory === true;
+      const issuers = issuersOf(told.issuers);
+      if (issuers.length > 0) this.#offer(issuers);
       this.#show();
     } catch {
       // Submitting the form fails, and says so.
     }
+  }
+
+  /** @param {ReturnType<typeof issuersOf>} issuers */
+  #offer(issuers) {
+    const failed = (/** @type {string} */ text) => setText(this.#error, text);
+    const remember = () => this.#remember.checked;
+    this.#switch.after(issuerButtons(issuers, { failed, remember }));
   }
 
   #show() {
@@ -111,9 +125,10 @@ export class SignIn {
     setText(this.#go, "One moment …");
     const invite = this.#invite.required ? { invite: this.#invite.value.trim() } : {};
     const account = { user: this.#user.value.trim(), password: this.#password.value, ...invite };
+    const plain = !this.#isNew && this.#plain ? { plain: true } : {};
     try {
       const how = { isNew: this.#isNew, remember: this.#remember.checked };
-      await this.#options.run(account, how);
+      await this.#options.run({ ...account, ...plain }, how);
       this.#form.reset();
     } catch (error) {
       const how = { isNew: this.#isNew, invited: this.#invite.required };

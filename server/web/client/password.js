@@ -9,13 +9,20 @@ import { scramExchange } from "./scram.js";
 
 /**
  * Proves the password by SCRAM-SHA-256 and checks that the server knows its keys; sends the
- * password itself only where `allowPlain` says so and SCRAM cannot be used.
+ * password itself only where `allowPlain` says so and SCRAM cannot be used, or with `plain`.
  * @param {(path: string, body: Json) => Promise<Json>} post a request below `/v1/auth/`
  * @param {{ user: string, password: string }} credentials
- * @param {{ choice: Json, allowPlain: boolean }} how
+ * @param {{ choice: Json, allowPlain: boolean, plain?: boolean }} how
  * @returns {Promise<Who>}
  */
-export async function provePassword(post, { user, password }, { choice, allowPlain }) {
+export async function provePassword(post, { user, password }, how) {
+  const { choice, allowPlain, plain = false } = how;
+  const send = async () => /** @type {Who} */ (/** @type {unknown} */ (await post("password", {
+    user,
+    password,
+    ...choice,
+  })));
+  if (plain) return await send();
   try {
     if (globalThis.crypto?.subtle === undefined) {
       throw new RoostError("unsupported", "There is no WebCrypto here: the page needs HTTPS");
@@ -33,7 +40,6 @@ export async function provePassword(post, { user, password }, { choice, allowPla
   } catch (error) {
     const { code } = /** @type {RoostError} */ (error);
     if (code !== "unsupported" || !allowPlain) throw error;
-    const signed = await post("password", { user, password, ...choice });
-    return /** @type {Who} */ (/** @type {unknown} */ (signed));
+    return await send();
   }
 }

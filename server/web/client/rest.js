@@ -31,11 +31,12 @@ export function baseOf(given, module = import.meta.url) {
  * @param {string} url
  * @param {{
  *   method: string, body?: unknown, headers?: Record<string, string>, timeoutMs: number,
- *   signal?: AbortSignal
+ *   signal?: AbortSignal, cookies?: boolean
  * }} request
  * @returns {Promise<unknown>}
  */
-export async function rest(env, url, { method, body, headers = {}, timeoutMs, signal }) {
+export async function rest(env, url, request) {
+  const { method, body, headers = {}, timeoutMs, signal, cookies = false } = request;
   const controller = new AbortController();
   const abort = () => controller.abort();
   const stop = env.after(timeoutMs, abort);
@@ -46,7 +47,7 @@ export async function rest(env, url, { method, body, headers = {}, timeoutMs, si
       headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
       signal: controller.signal,
       cache: "no-store",
-      credentials: "omit",
+      credentials: cookies ? "same-origin" : "omit",
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();

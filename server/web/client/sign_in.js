@@ -69,6 +69,7 @@ export class SignIn {
       if (who !== null && signedIn) return who;
       throw new RoostError("unauthorized", "There is no stored token to sign in with");
     }
+    if ("response" in credentials) return await this.#finish(credentials.response);
     if ("password" in credentials) {
       const known = who !== null && who.user === credentials.user ? who.device : null;
       const device = this.#options.device ?? known;
@@ -79,6 +80,20 @@ export class SignIn {
       : credentials.jwt === who?.jwt;
     const device = this.#options.device ?? ("jwt" in credentials ? who?.device ?? newKey() : null);
     return same && who !== null ? who : { ...credentials, user: null, device };
+  }
+
+  /**
+   * Ends a way to an issuer. Only the server that began it can, and once.
+   * @param {string} response
+   * @returns {Promise<Who>}
+   */
+  async #finish(response) {
+    const { addresses, env, timing } = this.#host;
+    const { label, device } = this.#options;
+    const body = { response, ...(device ? { device } : {}), ...(label ? { label } : {}) };
+    const request = { method: "POST", body, timeoutMs: timing.requestMs, cookies: true };
+    const signed = await rest(env, `${addresses.current}/v1/auth/oidc/finish`, request);
+    return /** @type {Who} */ (signed);
   }
 
   /**
@@ -105,10 +120,10 @@ export class SignIn {
   }
 
   /**
-   * @param {{ user: string, password: string }} credentials
+   * @param {{ user: string, password: string, plain?: boolean }} credentials
    * @param {string | null} device
    */
-  #provePassword(credentials, device) {
+  #provePassword({ plain = false, ...credentials }, device) {
     const { label, allowPlainPassword: allowPlain = false } = this.#options;
     const choice = { ...(device === null ? {} : { device }), ...(label ? { label } : {}) };
     /**
@@ -116,7 +131,7 @@ export class SignIn {
      * @param {Json} body
      */
     const post = (path, body) => this.#post(`/v1/auth/${path}`, body);
-    return provePassword(post, credentials, { choice, allowPlain });
+    return provePassword(post, credentials, { choice, allowPlain, plain });
   }
 
   /**

@@ -1,0 +1,30 @@
+/** Wires all ways in, with the issuers and the directory that are configured. */
+import type { Config } from "./config/config.ts";
+import type { ConfigFiles } from "./config_files.ts";
+import { createSignIn, type SignInDeps } from "./auth/sign_in.ts";
+import { Directory } from "./auth/directory.ts";
+import { directoryOptions } from "./settings.ts";
+import { issuerFetch } from "./system/issuer_fetch.ts";
+import { ldapBind } from "./system/ldap_bind.ts";
+import { Oidc } from "./auth/oidc.ts";
+import type { OpenNode } from "./open.ts";
+
+/** What configured files say of issuers and the directory. */
+export type SignInFiles = Pick<ConfigFiles, "verifier" | "oidc" | "ldap">;
+
+/** Makes the service, and what sends browsers to issuers; null where none is configured. */
+export function frontSignIn(
+  config: Config,
+  { node, ports, signIn: options }: Pick<OpenNode, "node" | "ports" | "signIn">,
+  { ldap, oidc: issuers, verifier }: SignInFiles,
+  shared: Required<Pick<SignInDeps, "limited" | "share">>,
+) {
+  const { monoMs, wallMs } = ports.clock;
+  const serverSecret = options.fakeSaltSecret;
+  const oidc = issuers.length === 0
+    ? null
+    : new Oidc(issuers, { ...ports, fetch: issuerFetch, monoMs, wallMs, serverSecret });
+  const directory = ldap === null ? null : new Directory(ldapBind(ldap), directoryOptions(config));
+  const deps = { ...ports, ...shared, router: node, issuers: verifier, oidc, directory };
+  return { signIn: createSignIn(deps, options), oidc };
+}

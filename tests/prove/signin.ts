@@ -1,0 +1,204 @@
+/**
+ * Sign-in with what people have, in Chromium: by a real OpenID Connect issuer, below a path and at two
+ * workers, by a real directory, and by a link for a new password. Where there is no Chromium it says
+ * so, and proves nothing; where there is no slapd it leaves that part out, and says so.
+ */
+import assert from "node:assert/strict";
+import type { Browser, Page } from "playwright-core";
+import { DESKTOP, findChromium, Person, startBrowser } from "./browser.ts";
+import { CLIENT, type RunningIssuer, startIssuer } from "../process/oidc_issuer.ts";
+import { faultsOfPage, takeShots } from "./page_checks.ts";
+import { hasSlapd, READER, startSlapd, USERS } from "../process/slapd.ts";
+import type { Proof, ProofOptions, Verdict } from "./proof.ts";
+import { freePort } from "../process/pinned.ts";
+import { roost } from "../process/cli.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
+import { startPrefixProxy } from "../process/prefix_proxy.ts";
+
+const PREFIX = "/a/roost";
+const PASSWORD = "correct horse battery";
+
+interface Fixture {
+  readonly browser: Browser;
+  readonly base: string;
+  readonly issuer: RunningIssuer;
+  readonly data: string;
+  readonly shots: string;
+  readonly people: Person[];
+  readonly say: (line: string) => void;
+}
+
+async function arrive({ base, browser, people }: Fixture, name: string, hash = "") {
+  const person = await Person.open(browser, name, `${base}/${hash}`, { viewport: DESKTOP });
+  people.push(person);
+  return person;
+}
+
+const inChat = (page: Page) => page.getByRole("button", { name: "Add a contact" }).waitFor();
+const told = (page: Page, text: string | RegExp) =>
+  page.locator("#sign-in-error", { hasText: text }).waitFor();
+
+/** From the form to the issuer; stays there. */
+async function toIssuer({ page }: Person): Promise<void> {
+  await page.getByRole("button", { name: "Sign in with Corp" }).click();
+  await page.locator('input[name="login"]').waitFor();
+}
+
+/** Through the issuer's pages. */
+async function throughIssuer({ page }: Person, login: string): Promise<void> {
+  await page.locator('input[name="login"]').fill(login);
+  await page.locator('input[name="password"]').fill("any");
+  await page.getByRole("button").first().click();
+  await page.getByRole("button", { name: "Continue" }).click();
+}
+
+async function byIssuer(fixture: Fixture): Promise<void> {
+  const { base, issuer, say, shots } = fixture;
+  const ann = await arrive(fixture, "ann");
+  await ann.page.getByRole("button", { name: "Sign in with Corp" }).waitFor();
+  assert.deepEqual(await faultsOfPage(ann.page), []);
+  await takeShots([["sign-in", ann]], shots);
+  await toIssuer(ann);
+  await throughIssuer(ann, "ann");
+  await inChat(ann.page);
+  assert.equal(ann.page.url(), `${base}/`, "no code stays in the address");
+  await ann.page.reload();
+  await inChat(ann.page);
+  say("signed in at the issuer, below a path, and stayed signed in over a reload");
+
+  const denied = await arrive(fixture, "denied");
+  await toIssuer(denied);
+  await denied.page.getByRole("link", { name: /Cancel/ }).click();
+  await told(denied.page, "Corp did not sign you in.");
+  issuer.names.set("mallory", "ann");
+  await toIssuer(denied);
+  await throughIssuer(denied, "mallory");
+  await told(denied.page, "Somebody has your name here already.");
+  const stolen = await arrive(fixture, "stolen", "#oidc?code=abc&state=made-up-state-1");
+  await told(stolen.page, "begun in another browser");
+  say("denied, another's name, and a link of another browser: each is said in words");
+}
+
+async function byLink(fixture: Fixture): Promise<void> {
+  const { base, data, say, shots } = fixture;
+  const bob = await arrive(fixture, "bob");
+  await bob.signUp(PASSWORD);
+  const { code, err, out } = await roost(["user", "reset-link", "bob", "--data", data]);
+  assert.equal(code, 0, err);
+  assert.ok(out.startsWith(`${base}/#reset=rp1_`), out);
+  const other = await Person.open(fixture.browser, "other", out.trim(), { viewport: DESKTOP });
+  fixture.people.push(other);
+  await other.page.getByLabel("New password").fill("short");
+  await other.page.getByRole("button", { name: "Set the password" }).click();
+  await other.page.locator("#reset .error", { hasText: "at least 8" }).waitFor();
+  assert.deepEqual(await faultsOfPage(other.page), []);
+  await takeShots([["reset", other]], shots);
+  await other.page.getByLabel("New password").fill(`${PASSWORD} staple`);
+  await other.page.getByRole("button", { name: "Set the password" }).click();
+  await told(other.page, "Your password is set.");
+  await told(bob.page, "You were signed out.");
+  await other.page.locator("#password").fill(`${PASSWORD} staple`);
+  await other.page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await inChat(other.page);
+  await bob.page.goto("about:blank");
+  await bob.page.goto(out.trim());
+  await bob.page.getByLabel("New password").fill(`${PASSWORD} again`);
+  await bob.page.getByRole("button", { name: "Set the password" }).click();
+  await bob.page.locator("#reset .error", { hasText: "This link was used" }).waitFor();
+  say("a link set one password, once, and signed the other device out");
+}
+
+/** By a directory, at a server of its own. */
+async function byDirectory(browser: Browser, say: Fixture["say"]): Promise<string> {
+  if (!hasSlapd()) return "NOT RUN: there is no slapd here";
+  using dir = tempDir();
+  Deno.mkdirSync(`${dir.path}/slapd`);
+  await using slapd = await startSlapd(`${dir.path}/slapd`);
+  Deno.writeTextFileSync(`${dir.path}/reader`, READER.password);
+  const settings = {
+    url: slapd.tlsUrl,
+    caFile: slapd.caFile,
+    baseDn: slapd.base,
+    bindDn: READER.dn,
+    bindPasswordFile: `${dir.path}/reader`,
+  };
+  const flags = Object.entries(settings).flatMap((
+    [key, value],
+  ) => ["--set", `ldap.${key}=${value}`]);
+  const server = await ServerProcess.start({ dataDir: `${dir.path}/data`, flags });
+  try {
+    const ann = await Person.open(browser, "ann", server.url, { viewport: DESKTOP });
+    await ann.page.getByRole("textbox", { name: "Name" }).fill("ann");
+    await ann.page.locator("#password").fill("wrong");
+    await ann.page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await told(ann.page, "The name or the password is wrong.");
+    await ann.signIn(USERS.ann);
+    assert.deepEqual(ann.faults, []);
+    say("signed in with the password of the directory");
+    return "signed in";
+  } finally {
+    await server.stop();
+  }
+}
+
+async function prove(executable: string, options: ProofOptions): Promise<Verdict> {
+  const { say } = options;
+  using dir = tempDir();
+  const port = freePort();
+  await using proxy = await startPrefixProxy({ prefix: PREFIX, strips: true, port: () => port });
+  const base = proxy.origin + PREFIX;
+  await using issuer = await startIssuer([`${base}/v1/auth/oidc/callback`]);
+  Deno.writeTextFileSync(`${dir.path}/secret`, CLIENT.clientSecret);
+  const table = {
+    id: "corp",
+    name: "Corp",
+    issuer: issuer.url,
+    clientId: CLIENT.clientId,
+    clientSecretFile: `${dir.path}/secret`,
+    createAccounts: true,
+  };
+  const data = `${dir.path}/data`;
+  const server = await ServerProcess.start({
+    dataDir: data,
+    flags: [
+      ...["--bind", `127.0.0.1:${port}`, "--workers", "2"],
+      ...["--set", `oidc.issuers=${JSON.stringify([table])}`],
+      ...["--set", "server.trustedProxies=127.0.0.0/8", "--set", "registration.mode=open"],
+      ...["--set", `server.publicUrl=${base}`],
+    ],
+  });
+  const browser = await startBrowser(executable);
+  const shots = options.shots ?? Deno.makeTempDirSync({ prefix: "roost-signin-" });
+  const fixture: Fixture = { browser, base, issuer, data, shots, people: [], say };
+  try {
+    await byIssuer(fixture);
+    await byLink(fixture);
+    const directory = await byDirectory(browser, say);
+    assert.deepEqual(fixture.people.flatMap(({ faults }) => faults), []);
+    return { pass: true, figures: { directory, screenshots: shots } };
+  } catch (error) {
+    say(`FAULT ${error instanceof Error ? error.stack : error}`);
+    for (const [i, { faults, page }] of fixture.people.entries()) {
+      for (const fault of faults) say(`FAULT ${fault}`);
+      await page.screenshot({ path: `${shots}/failed-${i}.png` }).catch(() => {});
+    }
+    return { pass: false, figures: { screenshots: shots } };
+  } finally {
+    await browser.close();
+    await server.stop();
+  }
+}
+
+/** Sign-in with what people have. */
+export const signinProof: Proof = {
+  name: "signin",
+  claim: "people sign in at an OpenID Connect issuer, with a directory's password, and by a link " +
+    "for a new one, in Chromium; what is refused is said in words",
+  seconds: 60,
+  async run(options): Promise<Verdict> {
+    const executable = findChromium();
+    if (executable !== null) return await prove(executable, options);
+    options.say("NOT RUN: there is no Chromium here (ROOST_CHROMIUM can name it)");
+    return { pass: false, figures: { "not run": "no Chromium" } };
+  },
+};
