@@ -162,8 +162,8 @@ export const MAILBOX: readonly Mutant[] = [
     ],
     [
       "reuse a deleted account's conversations",
-      "      account.clearConversations();\n",
-      "",
+      "  account.clearConversations();\n  account.outbox",
+      "  account.outbox",
     ],
   ),
   ...inFile(

@@ -88,12 +88,12 @@ async function byLink(fixture: Fixture): Promise<void> {
   assert.ok(out.startsWith(`${base}/#reset=rp1_`), out);
   const other = await Person.open(fixture.browser, "other", out.trim(), { viewport: DESKTOP });
   fixture.people.push(other);
-  await other.page.getByLabel("New password").fill("short");
+  await other.page.locator("#reset-password").fill("short");
   await other.page.getByRole("button", { name: "Set the password" }).click();
   await other.page.locator("#reset .error", { hasText: "at least 8" }).waitFor();
   assert.deepEqual(await faultsOfPage(other.page), []);
   await takeShots([["reset", other]], shots);
-  await other.page.getByLabel("New password").fill(`${PASSWORD} staple`);
+  await other.page.locator("#reset-password").fill(`${PASSWORD} staple`);
   await other.page.getByRole("button", { name: "Set the password" }).click();
   await told(other.page, "Your password is set.");
   await told(bob.page, "You were signed out.");
@@ -102,7 +102,7 @@ async function byLink(fixture: Fixture): Promise<void> {
   await inChat(other.page);
   await bob.page.goto("about:blank");
   await bob.page.goto(out.trim());
-  await bob.page.getByLabel("New password").fill(`${PASSWORD} again`);
+  await bob.page.locator("#reset-password").fill(`${PASSWORD} again`);
   await bob.page.getByRole("button", { name: "Set the password" }).click();
   await bob.page.locator("#reset .error", { hasText: "This link was used" }).waitFor();
   say("a link set one password, once, and signed the other device out");

@@ -57,5 +57,9 @@ Deno.test("the client library is one module that imports nothing", async () => {
   const text = new TextDecoder().decode(clientLibrary()["/client.js"]!.bytes);
   assert.doesNotMatch(text, /^\s*(import\s*[{*"'\w]|export\b.*\bfrom\b)|\bimport\(/m);
   const library = await import(`data:text/javascript,${encodeURIComponent(text)}`);
-  assert.deepEqual(Object.keys(library).sort(), ["RoostError", "createClient"]);
+  assert.deepEqual(Object.keys(library).sort(), [
+    "RoostError",
+    "beginSignIn",
+    "createClient",
+  ]);
 });

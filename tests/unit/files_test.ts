@@ -42,7 +42,8 @@ Deno.test("openConfigFiles reads files relative to the data directory; none are 
   });
   await inData({}, {}, async (config) => {
     assert.deepEqual(await configFileFaults(config), []);
-    assert.deepEqual(await openConfigFiles(config), { tls: null, verifier: null });
+    const none = { tls: null, verifier: null, oidc: [], ldap: null };
+    assert.deepEqual(await openConfigFiles(config), none);
   });
 });
 
