@@ -34,6 +34,8 @@ export class CellValue<T> {
   /** Called with the value after each change that another user of the store made. */
   onChange: (value: T) => void = () => {};
   #version = -1;
+  /** The newest value that was read or written here, with its version. */
+  #newest: { readonly version: number; readonly value: T } | null = null;
 
   constructor(store: Registers, format: CellFormat<T>) {
     this.#store = store;
@@ -43,9 +45,18 @@ export class CellValue<T> {
   /** Reads the value. */
   load(done: Settled<T>): void {
     this.#read((error, value, version) => {
-      if (error === null) this.#version = Math.max(this.#version, version);
-      done(error, value);
+      if (error !== null) return done(error, value);
+      this.#version = Math.max(this.#version, version);
+      done(null, this.#known(version, value));
     });
+  }
+
+  /** The value, or a newer one: replies of the store may be late, and overtake each other. */
+  #known(version: number, value: T): T {
+    if (this.#newest === null || version >= this.#newest.version) {
+      this.#newest = { version, value };
+    }
+    return this.#newest.value;
   }
 
   /** Calls `onChange` for changes of others from now on; the store's hints may be late. */
@@ -55,7 +66,7 @@ export class CellValue<T> {
       this.#read((error, value, version) => {
         if (error !== null || version <= this.#version) return;
         this.#version = version;
-        this.onChange(value);
+        this.onChange(this.#known(version, value));
       });
     });
   }
@@ -73,7 +84,7 @@ export class CellValue<T> {
     this.#read((error, value, version) => {
       if (error !== null) return done(error, value);
       const next = change(value);
-      if (next === null) return done(null, value);
+      if (next === null) return done(null, this.#known(version, value));
       if (left === 0) {
         const message = `Cannot change ${this.#format.name}: others change it all the time`;
         return done({ kind: "failed", message }, value);
@@ -83,7 +94,7 @@ export class CellValue<T> {
       // The hint of this change comes before its answer: it is no change of another user.
       this.#version = Math.max(before, version + 1);
       this.#store.cas(this.#format.name, version, bytes, [], (error, set) => {
-        if (error === null && set) return done(null, next);
+        if (error === null && set) return done(null, this.#known(version + 1, next));
         this.#version = Math.min(this.#version, Math.max(before, version));
         if (error !== null && error.kind !== "unknown") return done(error, value);
         if (error !== null) return this.#decide(bytes, next, error, done);
@@ -96,7 +107,8 @@ export class CellValue<T> {
   #decide(bytes: Uint8Array, next: T, unknown: StoreError, done: Settled<T>): void {
     this.#store.register(this.#format.name, (error, register) => {
       const same = error === null && register !== null && sameBytes(register.value, bytes);
-      done(same ? null : unknown, next);
+      if (same) done(null, this.#known(register.version, next));
+      else done(unknown, next);
     });
   }
 

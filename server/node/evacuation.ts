@@ -302,10 +302,12 @@ export class Evacuation {
     if (own === null) return;
     this.#savedMs = nowMs;
     const { endedAt, state } = own;
+    // Whether it is paused operators say, perhaps at another node, which is not known here yet.
+    const end = state === "done" ? { endedAt, state } as const : {};
     const progress = { ...progressOf(own), moving: this.#moving.size };
     this.#value.update((stored) => {
       if (stored?.id !== own.id) return null;
-      return { ...stored, ...progress, ...(stored.state === "running" ? { endedAt, state } : {}) };
+      return { ...stored, ...progress, ...(stored.state === "running" ? end : {}) };
     }, (error, order) => {
       // An operator may have changed it meanwhile, at another node.
       if (error === null && order !== null) this.#take(order);

@@ -70,6 +70,24 @@ export const MOVED: readonly Mutant[] = [
     ],
   ),
   ...inTested(
+    "server/node/evacuation.ts",
+    "tests/unit/evacuation_test.ts",
+    [
+      "pause an evacuation again that was resumed at another node",
+      'const end = state === "done" ? { endedAt, state } as const : {};',
+      "const end = { endedAt, state };",
+    ],
+  ),
+  ...inTested(
+    "server/node/cell_value.ts",
+    "tests/unit/cell_value_test.ts",
+    [
+      "go back to a value that was replaced, at a late reply",
+      "    return this.#newest.value;\n",
+      "    return value;\n",
+    ],
+  ),
+  ...inTested(
     "shard/step/arrivals.ts",
     MOVES,
     [

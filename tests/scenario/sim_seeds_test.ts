@@ -68,9 +68,10 @@ for (const seed of SEVERAL) {
 
 /**
  * Cells of several nodes: a word of a former owner ended the interest of its successor, and the number
- * of a question was lower after a split.
+ * of a question was lower after a split; an interest stayed that the next owner did not know; an
+ * evacuation was paused again by the node that stored how far it was.
  */
-const NODES = [[2, 2, 9], [3, 3, 37], [3, 3, 64]] as const;
+const NODES = [[2, 2, 9], [3, 3, 37], [3, 3, 64], [3, 3, 106]] as const;
 
 for (const [cells, nodes, seed] of NODES) {
   Deno.test(`12: seed ${seed} of ${cells} simulated cells of up to ${nodes} nodes passes`, () => {

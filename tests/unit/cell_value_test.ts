@@ -72,6 +72,31 @@ Deno.test("CellValue.watch: a change of another user is noticed, an own one is n
   assert.deepEqual(seen, ["b sees one", "a sees two"]);
 });
 
+Deno.test("CellValue.update: a late reply does not bring back what another change has replaced", () => {
+  const { store, run, time } = openStore();
+  let release = () => {};
+  /** As over a slow way: the first change is made, and its reply waits. */
+  const cas: typeof store.cas = (name, version, bytes, claims, done) =>
+    store.cas(name, version, bytes, claims, (...result) => release = () => done(...result));
+  const slow = {
+    register: store.register.bind(store),
+    watch: store.watch.bind(store),
+    cas,
+  };
+  const [a, b] = [slow, store].map((each) => new CellValue(each, cellText("text"))) as [
+    CellValue<string | null>,
+    CellValue<string | null>,
+  ];
+  const seen: (string | null)[] = [];
+  a.onChange = (text) => seen.push(text);
+  a.watch();
+  a.update(() => "one", (error, text) => error === null && seen.push(text));
+  time.runUntilIdle();
+  run((done) => b.update(() => "two", done));
+  release();
+  assert.deepEqual(seen, ["two", "two"]);
+});
+
 Deno.test("CellValue.update: an unknown outcome is decided by reading", () => {
   for (const outcome of ["applied", "lost"] as const) {
     const { disk, store, run } = openStore();

@@ -210,3 +210,16 @@ Deno.test("Evacuation: another node shows how far it is", () => {
   const { moved, state } = fixture.viewAt(fixture.other);
   assert.deepEqual([state, moved], ["done", 4]);
 });
+
+Deno.test("Evacuation: what is resumed at another node goes on, though progress is stored before that is noticed (seed 106)", () => {
+  const fixture = new Fixture();
+  fixture.order();
+  fixture.set("paused");
+  // Moves are on their way: how far they are is stored each second.
+  assert.equal(fixture.view.moving, 4);
+  fixture.other.set("running", null, (result) => assert.ok(result.ok));
+  fixture.move(...NAMES);
+  fixture.time.runFor(REGISTER_POLL_MS + 2000);
+  const { moved, state } = fixture.view;
+  assert.deepEqual([state, moved], ["done", 4]);
+});
