@@ -35,6 +35,6 @@ export class FrontShared {
 }
 
 /** Addresses of the cell that has a copy of the store: it knows who serves. */
-export function elsewhere({ cells, standby }: OpenNode): readonly string[] {
-  return standby === null || cells === null ? [] : cells.addressesOf(standby.elsewhere) ?? [];
+export function elsewhere({ cells, elsewhere }: OpenNode): readonly string[] {
+  return elsewhere === null || cells === null ? [] : cells.addressesOf(elsewhere) ?? [];
 }

@@ -5,16 +5,19 @@
 import type { Launcher, OfflineRoost } from "./cli/launcher.ts";
 import { coresOf } from "./system/process.ts";
 
+/** A process that serves the cell's own store by itself. */
+const ALONE = { share: null, lease: null, promoted: null };
+
 /** Starts a server. */
 export const startRoost: Launcher["startRoost"] = async (config, settings, input, ending) => {
   const { workers } = config.cell;
   const count = workers === "auto" ? coresOf() : workers;
   if (count > 1) {
     const { supervise } = await import("./supervise.ts");
-    return await supervise(config, input, count);
+    return await supervise(config, input, count, ending);
   }
   const { startNode } = await import("./start.ts");
-  return await startNode(config, settings, { input, share: null, promoted: null, ending });
+  return await startNode(config, settings, { input, ...ALONE, ending });
 };
 
 /** Serves as a worker. */

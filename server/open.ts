@@ -18,7 +18,7 @@ import { createCounters } from "./http/counters.ts";
 import { keepDomain, storedDomain } from "./node/domain.ts";
 import { keepStoreMark } from "./node/store_mark.ts";
 import { noteDamage } from "./node/damage.ts";
-import { newId } from "../shard/name/ids.ts";
+import { type CellName, newId } from "../shard/name/ids.ts";
 import { Node } from "./node/node.ts";
 import type { NodeOptions } from "./node/parts.ts";
 import { NodeIdUsedTwice } from "./node/former_process.ts";
@@ -27,6 +27,7 @@ import { openLinks } from "./open_links.ts";
 import { openStation, type Station } from "./open_station.ts";
 import { openOwnStandby, type OwnStandby } from "./open_standby.ts";
 import type { Promoted, StandbyStation } from "./standby/station.ts";
+import type { RoleLease } from "./workers/role_lease.ts";
 import { restoreTag } from "./node/restore_tag.ts";
 import { retries, shardLimits, signInOptions } from "./settings.ts";
 import { type LogOut, stderrOut } from "./system/stderr.ts";
@@ -53,6 +54,8 @@ export interface OpenNode {
   readonly station: StandbyStation | null;
   /** Has processes that serve copies go on with other settings. */
   reloadCopies(next: ReloadInput): void;
+  /** The cell of which nodes know who serves this one; null where that is never another place. */
+  readonly elsewhere: CellName | null;
   /** The proofs of clients that other cells pass on; null where the cell is alone. */
   readonly relays: RelayProofs | null;
   /** How many accounts of other cells move here. */
@@ -82,6 +85,8 @@ export interface OpenOptions {
   readonly serves: boolean;
   /** Makes it a worker of the process that has taken the directory. */
   readonly share?: WorkerShare | null;
+  /** At a worker of a cell that has a standby: until when it may serve. */
+  readonly lease?: RoleLease | null;
   /** It serves a copy that another cell has kept. */
   readonly promoted?: Promoted | null;
   /** What the configuration was read from, for processes that serve copies. */
@@ -94,7 +99,7 @@ export interface OpenOptions {
 export async function openNode(
   config: Config,
   deliver: (packet: EdgePacket) => void,
-  { makes, serves, share = null, promoted = null, input, ending }: OpenOptions,
+  { makes, serves, share = null, lease = null, promoted = null, input, ending }: OpenOptions,
 ): Promise<OpenNode> {
   const random = systemRandom();
   const { dir, out, log } = await openDir(config, random, makes, share);
@@ -104,12 +109,12 @@ export async function openNode(
     const counters = createCounters();
     const observe = noteDamage(log, counters.damaged);
     const machine = machineOf(config, random, log);
-    standby = serves ? await openOwnStandby(config, dir, machine, { promoted, ending }) : null;
-    const store = opened = share === null
-      ? await openStore(config, dir, { ...machine, observe, serves, standby })
-      : servedStore(dir, observe);
+    const takesPart = serves && share === null;
+    standby = takesPart ? await openOwnStandby(config, dir, machine, { promoted, ending }) : null;
+    const how = { ...machine, observe, serves, standby };
+    const store = opened = await storeOf(config, dir, share, how);
     await standby?.resetCursors(store);
-    const use = { serves, replicated: standby !== null };
+    const use = { serves, replicated: standby !== null || lease !== null };
     const { domain, mark, tag, secret } = await identify(store, dir, config, random, use);
     const ports = { ...machine, store, kdf: systemKdf() };
     const registers = new RegisterPoll(ports);
@@ -127,7 +132,7 @@ export async function openNode(
       ...(links === null ? {} : { links, about, withoutStoreMs: config.cell.withoutStoreMs }),
       ...(cells === null ? {} : { cells, presenceUnknownMs: config.cells.presenceUnknownMs }),
       ...(noAccounts === null ? {} : { noAccounts }),
-      ...(standby === null ? {} : rolesOf(standby)),
+      ...rolesOf(standby, lease),
       arrivals,
       process: newId(random.bytes(12)),
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
@@ -137,7 +142,7 @@ export async function openNode(
     });
     await started(node);
     if (cells !== null) begin(cells, node, station, () => about.busy);
-    const copies = { ...copiesOf(station), standby, registers };
+    const copies = { ...copiesOf(station), ...roleOf(config, standby, lease), registers };
     const close = () => closeAll({ ...copies, node, store, dir });
     const signIn = { ...signInOptions(config, secret), domain };
     const setBusy = (busy: boolean) => void (about.busy = busy);
@@ -150,6 +155,24 @@ export async function openNode(
     dir.release();
     throw error;
   }
+}
+
+/** The store: this process opens it, or the one does of which it is a worker. */
+async function storeOf(
+  config: Config,
+  dir: DataDir,
+  share: WorkerShare | null,
+  how: Parameters<typeof openStore>[2],
+): Promise<Store> {
+  return share === null ? await openStore(config, dir, how) : servedStore(dir, how.observe);
+}
+
+function roleOf(
+  config: Config,
+  standby: OwnStandby | null,
+  lease: RoleLease | null,
+): Pick<OpenNode, "standby" | "elsewhere"> {
+  return { standby, elsewhere: standby?.elsewhere ?? (lease === null ? null : config.standby.at) };
 }
 
 function begin(cells: CellMesh, node: Node, station: Station | null, busy: () => boolean): void {
@@ -194,8 +217,16 @@ function linksOf({ path }: DataDir, share: WorkerShare | null) {
   return { path: workerSockets(path, share.number).links, secret: share.secret };
 }
 
-/** Epochs of roles rise with every process that serves the store, at any place. */
-function rolesOf({ member }: OwnStandby): Pick<NodeOptions, "incarnation" | "mayServe"> {
+/** Epochs of roles rise with every process that opens the store, at any place. */
+function rolesOf(
+  standby: OwnStandby | null,
+  lease: RoleLease | null,
+): Pick<NodeOptions, "incarnation" | "mayServe"> {
+  if (lease !== null) {
+    return { incarnation: lease.incarnation, mayServe: () => lease.mayServe };
+  }
+  if (standby === null) return {};
+  const { member } = standby;
   return {
     incarnation: member.registered?.roles?.epoch ?? 0,
     mayServe: () => member.mayServe,

@@ -26,15 +26,13 @@ import {
   StandbyStation,
 } from "./standby/station.ts";
 import { randomName, type StandbyPorts, streamLimits } from "./open_standby.ts";
-import { type OwnProcess, type OwnProcessEvents, startOwn } from "./system/worker_process.ts";
-import { type ReloadInput, reloadLine, STOP_LINE, workerInput } from "./workers/share.ts";
+import type { OwnProcess } from "./system/worker_process.ts";
+import { SpareProcesses } from "./system/spare_processes.ts";
+import { isFirst, type ReloadInput, type SupervisorLine, workerInput } from "./workers/share.ts";
 import { WORKER_COMMAND } from "./cli/launcher.ts";
 
 /** How long after two drains a process that serves a copy is killed (ms), as workers are. */
 const END_MS = 5000;
-
-/** A later line to a process that serves a copy: the cell's own place becomes the primary. */
-export const HAND_BACK_LINE = JSON.stringify({ kind: "hand_back" });
 
 /** A station, and what gives it its links. */
 export interface Station {
@@ -55,19 +53,22 @@ export interface StationUse {
   readonly input: ConfigInput | undefined;
 }
 
-/** The station of this process; null: one that serves another cell's copy, and a worker, has none. */
+/**
+ * The station of this process; null: one that serves another cell's copy has none, and of workers the
+ * first has it.
+ */
 export function openStation(
   config: Config,
   dir: DataDir,
   ports: StandbyPorts,
   { serves, share, promoted, input: first }: StationUse,
 ): Station | null {
-  const alone = promoted === null && share === null && engineOf(config) === "kv";
-  if (!serves || !alone || first === undefined || config.cells.name === null) return null;
+  const has = promoted === null && isFirst(share) && engineOf(config) === "kv";
+  if (!serves || !has || first === undefined || config.cells.name === null) return null;
   let input = first;
   const serving = new Set<OwnProcess>();
   const user = new MeshPeers();
-  const spare = new SpareProcess();
+  const spare = new SpareProcesses([WORKER_COMMAND], 1);
   let mesh: CellMesh | null = null;
   const { random, log, timers } = ports;
   const endMs = 2 * config.timeouts.drainMs + END_MS;
@@ -80,7 +81,7 @@ export function openStation(
     stored: () => storedCells(dir.path).filter((cell) => cell !== config.cells.name),
     file: (cell) => storedRoles(rolesFile(dir.path, cell)),
     newMember: () => randomName(random) as MemberId,
-    openCopy: keepsCopies(config) ? (cell) => openCopy(dir, cell, ports) : null,
+    openCopy: config.cells.witness ? null : (cell) => openCopy(dir, cell, ports),
     prepare: () => spare.prepare(),
     unreplicated: (cell) => keptLines(unreplicatedPath(standbyDir(dir.path), cell)),
     serve: (promoted, events) => {
@@ -96,18 +97,14 @@ export function openStation(
     user,
     reload(next) {
       if (next.kind === "config") input = next.input;
-      for (const process of serving) process.say(reloadLine(next));
+      const line: SupervisorLine = { kind: "reload", reload: next };
+      for (const process of serving) process.say(line);
     },
     begin(own) {
       mesh = own;
       station.start();
     },
   };
-}
-
-/** A copy is a file beside the cell's own one. */
-function keepsCopies(config: Config): boolean {
-  return config.cell.workers === 1 && !config.cells.witness;
 }
 
 async function openCopy(dir: DataDir, cell: CellName, { random }: StandbyPorts) {
@@ -119,39 +116,8 @@ async function openCopy(dir: DataDir, cell: CellName, { random }: StandbyPorts) 
   return await openStoredRows(join(path, "kv.sqlite3"), join(path, "kv.mark"));
 }
 
-/** A process of this program that has started and waits for what it is to serve. */
-class SpareProcess {
-  #process: OwnProcess | null = null;
-  #begin: (events: OwnProcessEvents) => void = () => {};
-
-  /** Starts one where none waits: its start is then no part of a takeover. */
-  prepare(): void {
-    if (this.#process !== null) return;
-    let events: OwnProcessEvents | null = null;
-    const process = startOwn([WORKER_COMMAND], {
-      said: (line) => events?.said(line),
-      logged: (line) => events?.logged(line),
-      exited: (code) => {
-        if (this.#process === process) this.#process = null;
-        events?.exited(code);
-      },
-    });
-    this.#process = process;
-    this.#begin = (taken) => events = taken;
-  }
-
-  /** Takes the one that waits, or a new one. */
-  take(events: OwnProcessEvents): OwnProcess {
-    this.prepare();
-    const process = this.#process!;
-    this.#process = null;
-    this.#begin(events);
-    return process;
-  }
-}
-
 /** Has a process serve a copy. */
-function serveCopy(spare: SpareProcess, copy: {
+function serveCopy(spare: SpareProcesses, copy: {
   readonly input: ConfigInput;
   readonly promoted: Promoted;
   readonly address: string;
@@ -198,15 +164,16 @@ function serveCopy(spare: SpareProcess, copy: {
     share: null,
     promoted: { ...promoted, join: address, pages },
   };
-  process.say(JSON.stringify(assignment));
+  process.say(assignment);
   serving.add(process);
+  const say = (line: SupervisorLine) => process.say(line);
   return {
     handBack(done) {
       handed = done;
-      process.say(HAND_BACK_LINE);
+      say({ kind: "hand_back" });
     },
     stop() {
-      process.say(STOP_LINE);
+      say({ kind: "stop" });
       kept = timers.after(endMs, () => process.kill());
     },
   };

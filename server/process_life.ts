@@ -7,6 +7,10 @@ import { takeActions } from "./system/offline_actions.ts";
 /** How long the log may take to be written before the process exits all the same (ms). */
 const LOG_FLUSH_MS = 1000;
 
+/** How long clients are sent away once another place serves (ms), and the exit code of a lost role. */
+export const LOST_MS = 1000;
+export const LOST_EXIT = 75;
+
 /** Makes a bug that nobody caught end the process, once the log has it. */
 export function exitOnBug(
   process: Process,

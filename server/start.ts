@@ -31,6 +31,8 @@ import { NodeReload } from "./reload.ts";
 import type { TlsFiles } from "./system/config_files.ts";
 import type { Cancel, Log } from "./node/ports.ts";
 import { isFirst, reloadInput, type WorkerShare } from "./workers/share.ts";
+import type { RoleLease } from "./workers/role_lease.ts";
+import { beginRole, ownStandby, type RoleParts } from "./own_role.ts";
 import { within } from "./system/within.ts";
 import { announceFirst } from "./gateway/presences.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
@@ -47,16 +49,12 @@ import { docs } from "./web/docs/docs.ts";
 import { linkOptions, shardLimits } from "./settings.ts";
 import { exitOnBug, logActions } from "./process_life.ts";
 import { openServices, type Services } from "./services.ts";
-import { resubmitter } from "./standby/resubmit.ts";
 import { recordAction } from "./system/offline_actions.ts";
 import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
 import { giveUp } from "./system/confine.ts";
 import { giveWhenQuiet, systemMemoryGiver } from "./system/freed_memory.ts";
 
-/** How long clients are sent away once another place serves (ms), and the exit code of a lost role. */
-const LOST_MS = 1000;
-const LOST_EXIT = 75;
 /** Reads the admin token anew. */
 const READ_TOKEN = question<null, null>("admin.token");
 
@@ -148,16 +146,17 @@ async function listenNetwork(
 function addRunningRoutes(
   admin: Hono,
   config: Config,
-  { node, cells, ports, registers, log, dir, share, standby, station }: OpenNode,
+  open: OpenNode,
   process: Process,
   busyness: () => Busyness,
 ): MovesHost | null {
+  const { node, cells, ports, registers, log, dir, share, station } = open;
   const moves = openMoves(node, cells, ports, registers, config.server.domain);
   addShardRoutes(admin, node, ports.timers);
   node.coordinator.start();
   addClusterRoutes(admin, node, share !== null);
   addCellsRoute(admin, node.asks, cells, ports);
-  addStandbyRoutes(admin, { own: standby?.member ?? null, station });
+  addStandbyRoutes(admin, { own: () => ownStandby(open), station });
   addMoveRoutes(admin, moves);
   addTraceRoutes(admin, node, cells?.queries ?? null);
   if (config.storage.shardsFollowLoad) keepShardsEven(node, ports, config.storage.shards);
@@ -203,18 +202,23 @@ export interface StartOptions {
   readonly input: ConfigInput;
   /** Its part as one of several workers; null where it is none. */
   readonly share: WorkerShare | null;
+  /** At a worker of a cell that has a standby: until when it may serve. */
+  readonly lease: RoleLease | null;
   /** The copy of another cell's store that it serves. */
   readonly promoted: Promoted | null;
   /** As in `Launcher.startRoost`. */
   readonly ending: AbortSignal;
 }
 
+/** A node that serves, and what the process that has started it may have it do. */
+export type StartedNode = RunningRoost & RoleParts;
+
 /** Starts a node, which may be one worker of several; see `Launcher`. */
 export async function startNode(
   config: Config,
   settings: readonly ShownSetting[],
-  { input, share, promoted, ending }: StartOptions,
-): Promise<RunningRoost> {
+  { input, share, lease, promoted, ending }: StartOptions,
+): Promise<StartedNode> {
   // The shards' packets wait for the edge: before that no session can exist, but it may be asked for
   // those that there are.
   const early: EdgePacket[] = [];
@@ -223,6 +227,7 @@ export async function startNode(
     makes: true,
     serves: true,
     share,
+    lease,
     promoted,
     input,
     ending,
@@ -254,16 +259,14 @@ export async function startNode(
     const parts = { front, services, listeners, moves, giving, acme };
     const { stop, stopped } = stopper(config, open, parts);
     open.node.coordinator.orders.onLeft = stop;
-    endWhenLost(open, front, process);
-    takeUnreplicated(open, config);
-    const handOver = (done: (handed: boolean) => void) =>
-      open.standby === null ? done(false) : open.standby.member.handOver(done);
+    const role = beginRole(open, config, front, process);
     const reload = (next: Reload) => {
       open.reloadCopies(reloadInput(next));
       acme?.hurry();
       return reloads.reload(next);
     };
-    return { url: front.url, invite, admin: listeners.network, stop, reload, handOver, stopped };
+    const started = { url: front.url, invite, admin: listeners.network, stop, reload, stopped };
+    return { ...started, ...role };
   } catch (error) {
     await open.close();
     throw error;
@@ -305,25 +308,6 @@ function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
   return { stop, stopped };
 }
 
-/** What a former primary has acknowledged alone is sent again here. */
-function takeUnreplicated({ node, ports, standby }: OpenNode, config: Config): void {
-  if (standby === null) return;
-  const ageMsMax = shardLimits(config).dedupeWindowMs / 2;
-  standby.member.takeUnreplicated = resubmitter({ ...ports, node, ageMsMax });
-}
-
-/** Ends the process once another place serves its cell: started again, it is the standby. */
-function endWhenLost({ flushLog, log, ports, standby }: OpenNode, front: Front, process: Process) {
-  standby?.onLost((handedOver) => {
-    log.warn("another place serves this cell: the process ends", { handedOver });
-    const exit = () => process.exit(handedOver ? 0 : LOST_EXIT);
-    const flush = () => flushLog(exit);
-    ports.timers.after(LOST_MS * 2, exit);
-    if (!handedOver) return flush();
-    within(ports.timers, LOST_MS, front.drain()).then(flush, flush);
-  });
-}
-
 async function closeAll(listeners: readonly (AdminListener | null)[]): Promise<void> {
   await Promise.all(listeners.map((listener) => listener?.close()));
 }
@@ -340,6 +324,8 @@ async function firstInvite(config: Config, open: OpenNode): Promise<string | nul
   const made = await new Promise<string | null>((done) =>
     deps.invites.create((result) => done(result.ok ? result.value.code : null))
   );
+  // As where the lease of a cell's role is over for a moment: the next start makes it.
+  if (made === null) return null;
   await new Promise<void>((done) => mark.update(() => "1", () => done()));
   return made;
 }

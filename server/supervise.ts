@@ -13,11 +13,13 @@ import {
   workerSockets,
 } from "./system/data_dir.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
-import { exitOnBug, logActions } from "./process_life.ts";
+import { exitOnBug, logActions, LOST_EXIT, LOST_MS } from "./process_life.ts";
 import { giveUp } from "./system/confine.ts";
 import { identify, logOut } from "./open.ts";
+import { openOwnStandby, type OwnStandby } from "./open_standby.ts";
 import { listenAdmin } from "./ops/socket.ts";
 import { OWN_METRICS_PATH } from "./worker_metrics.ts";
+import { OWN_STANDBY_PATH } from "./ops/standby_api.ts";
 import { removeIfThere } from "./system/small_file.ts";
 import { supervisorMetrics } from "./ops/supervisor_metrics.ts";
 import { listenFramed } from "./system/framed_socket.ts";
@@ -27,11 +29,12 @@ import { proxySocket } from "./system/socket_proxy.ts";
 import { retries } from "./settings.ts";
 import { canShare, type SharedPort, takeSharedPort } from "./system/shared_port.ts";
 import { type LiveLog, startLog } from "./system/logger.ts";
-import { startOwn } from "./system/worker_process.ts";
+import { SpareProcesses } from "./system/spare_processes.ts";
+import { RoleLender } from "./workers/role_lender.ts";
 import {
+  type Assignment,
   reloadInput,
-  reloadLine,
-  STOP_LINE,
+  type SupervisorLine,
   workerInput,
   type WorkerLine,
 } from "./workers/share.ts";
@@ -67,33 +70,29 @@ class Opened {
   }
 }
 
-/** Starts a server of `count` workers; as `Launcher.startRoost`. */
+/** Starts a server of `count` workers, once it is the primary of its store; as `Launcher.startRoost`. */
 export async function supervise(
   config: Config,
   input: ConfigInput,
   count: number,
+  ending: AbortSignal,
 ): Promise<RunningRoost> {
   if (!canShare()) {
     throw new Error("Cannot start workers: they share the port, which this build cannot");
   }
-  const out = logOut();
-  const { level, format } = config.log;
-  const log = startLog({ level, format, out });
-  const timers = systemTimers();
-  const runtime: Runtime = {
-    clock: systemClock(),
-    timers,
-    random: systemRandom(),
-    log,
-    retries: retries(config),
-  };
-  exitOnBug(systemProcess(), log, (done) => out.flush(done), timers);
+  const { out, log, runtime } = begin(config);
   const opened = new Opened();
+  const processes = new SpareProcesses([WORKER_COMMAND], count);
+  opened.add(() => processes.end());
   try {
-    const { dir, store, server } = await openServed(config, runtime, opened);
+    // They start while another place serves: a handover does not wait for that.
+    if (config.standby.at !== null) processes.prepare();
+    const { dir, store, server, standby } = await openServed(config, runtime, opened, ending);
+    const role = standby === null ? null : lentRole(standby);
     const port = await takeSharedPort(config.server.bind);
     const write = (line: string) => out.write(line);
-    const { spawn, use } = spawner(config, input, { port, count, runtime, log: write });
+    const own = { port, count, runtime, role, processes, log: write };
+    const { spawn, use } = spawner(config, input, own);
     const supervisor = new Supervisor({
       ...runtime,
       count,
@@ -105,7 +104,8 @@ export async function supervise(
         noteEnded(store, (id) => id === node, done);
       },
     });
-    const meter = await listenMeter(dir, count, supervisor);
+    const stopped = ended(supervisor, opened, standby, runtime, (done) => out.flush(done));
+    const meter = await listenMeter(dir, count, supervisor, standby);
     opened.add(() => meter.close());
     const targets = () => supervisor.serving.map((n) => workerSockets(dir.path, n).admin);
     const proxy = await proxySocket(dir.adminSocketPath, targets, REFUSAL);
@@ -114,17 +114,32 @@ export async function supervise(
     // It starts workers that end again.
     giveUp("ffi", "import");
     log.info("serving", { url, domain: config.server.domain, workers: count });
-    const stopped = supervisor.stopped.then((code) => opened.close().then(() => code));
     const stop = () => {
       log.info("draining", { limitMs: config.timeouts.drainMs });
       supervisor.stop();
     };
-    const reload = reloading(supervisor, log, use);
-    return { url, invite, admin, stop, reload, handOver: (done) => done(false), stopped };
+    return { url, invite, admin, stop, reload: reloading(supervisor, log, use), stopped };
   } catch (error) {
     await opened.close();
     throw error;
   }
+}
+
+/** The log of the process, and what else it needs of the machine. */
+function begin(config: Config) {
+  const out = logOut();
+  const { level, format } = config.log;
+  const log = startLog({ level, format, out });
+  const timers = systemTimers();
+  exitOnBug(systemProcess(), log, (done) => out.flush(done), timers);
+  const runtime: Runtime = {
+    clock: systemClock(),
+    timers,
+    random: systemRandom(),
+    log,
+    retries: retries(config),
+  };
+  return { out, log, runtime };
 }
 
 function reloading(
@@ -141,15 +156,59 @@ function reloading(
   };
 }
 
-/** Takes the directory, opens its store, and serves that. */
-async function openServed(config: Config, { random, log, timers }: Runtime, opened: Opened) {
+/** What workers serve by; messages that a former primary has acknowledged alone go to one of them. */
+function lentRole({ member }: OwnStandby) {
+  const lender = new RoleLender(() => member.lend());
+  member.takeUnreplicated = lender.resubmit;
+  return { lender, epoch: () => member.registered?.roles?.epoch ?? 0 };
+}
+
+/** The exit code, once everything is closed; never where another place serves. */
+function ended(
+  supervisor: Supervisor,
+  opened: Opened,
+  standby: OwnStandby | null,
+  runtime: Runtime,
+  flush: (done: () => void) => void,
+): Promise<number> {
+  let lost = false;
+  standby?.onLost((handedOver) => {
+    lost = true;
+    endLost(supervisor, handedOver, runtime, flush);
+  });
+  return supervisor.stopped.then((code) => {
+    // Its store takes nothing any more, and the process exits by itself.
+    return lost ? new Promise<never>(() => {}) : opened.close().then(() => code);
+  });
+}
+
+/** Ends the process once another place serves its cell: started again, it is the standby. */
+function endLost(
+  supervisor: Supervisor,
+  handedOver: boolean,
+  { log, timers }: Runtime,
+  flush: (done: () => void) => void,
+): void {
+  log.warn("another place serves this cell: the process ends", { handedOver });
+  const exit = () => systemProcess().exit(handedOver ? 0 : LOST_EXIT);
+  timers.after(LOST_MS * 2, exit);
+  supervisor.stopped.then(() => flush(exit));
+  supervisor.leave(handedOver);
+}
+
+/** Takes the directory, opens its store once this process is the primary, and serves that. */
+async function openServed(config: Config, runtime: Runtime, opened: Opened, ending: AbortSignal) {
+  const { random, log, timers } = runtime;
   const dir = await openDataDir(config.dataDir, random, true, configFilePaths(config), "kv");
   opened.add(() => dir.release());
   const observe = (key: readonly unknown[], reason: string) =>
     log.error("damaged row", { key: key.join(" "), reason });
-  const store = await openStore(config, dir, { log, timers, observe, serves: true });
+  const standby = await openOwnStandby(config, dir, runtime, { promoted: null, ending });
+  opened.add(() => standby?.close());
+  const store = await openStore(config, dir, { log, timers, observe, serves: true, standby });
   opened.add(() => new Promise<void>((done) => store.close(done)));
-  await identify(store, dir, config, random, { serves: true, replicated: false });
+  await standby?.resetCursors(store);
+  await identify(store, dir, config, random, { serves: true, replicated: standby !== null });
   // Made before workers look for it, each for itself.
   adminToken(dir.path, random);
   await logActions(dir.path, log);
@@ -162,14 +221,21 @@ async function openServed(config: Config, { random, log, timers }: Runtime, open
     listener.close();
     server.close();
   });
-  return { dir, store, server };
+  return { dir, store, server, standby };
 }
 
-/** Serves what it counts of its workers, for the metrics that any of them serves. */
-async function listenMeter(dir: DataDir, count: number, supervisor: Supervisor) {
+/** Serves what it counts of its workers and its store's standby: any worker shows it. */
+async function listenMeter(
+  dir: DataDir,
+  count: number,
+  supervisor: Supervisor,
+  standby: OwnStandby | null,
+) {
   const figures = () => ({ count, serving: supervisor.serving, ends: supervisor.ends });
   const startedAtMs = systemClock().wallMs();
-  const app = supervisorMetrics(OWN_METRICS_PATH, figures, systemProcess(), startedAtMs);
+  const own = standby?.member ?? null;
+  const app = supervisorMetrics(OWN_METRICS_PATH, figures, own, systemProcess(), startedAtMs);
+  app.get(OWN_STANDBY_PATH, () => Response.json(own?.view ?? null));
   const path = meterSocketPath(dir.path);
   // One that was killed has left it.
   removeIfThere(path);
@@ -183,10 +249,13 @@ function settled(store: Store, { nodeId }: DataDir): Promise<void> {
 function spawner(
   config: Config,
   input: ConfigInput,
-  { port, count, runtime, log }: {
+  { port, count, runtime, role, processes, log }: {
     readonly port: SharedPort;
     readonly count: number;
     readonly runtime: Runtime;
+    /** Null: the cell has no standby. */
+    readonly role: ReturnType<typeof lentRole> | null;
+    readonly processes: SpareProcesses;
     readonly log: (line: string) => void;
   },
 ): {
@@ -199,7 +268,8 @@ function spawner(
   let shared = sharedOf(input);
   let kept = true;
   const spawn: SupervisorDeps["spawn"] = (number, { said, exited }) => {
-    const process = startOwn([WORKER_COMMAND], {
+    const say = (line: SupervisorLine) => process.say(line);
+    const process = processes.take({
       said(text) {
         const line: WorkerLine = JSON.parse(text);
         // It listens.
@@ -207,18 +277,26 @@ function spawner(
           kept = false;
           port.release();
         }
+        role?.lender.said(number, line, say);
         said(line);
       },
       logged: log,
-      exited,
+      exited(code) {
+        role?.lender.exited(number);
+        exited(code);
+      },
     });
-    process.say(
-      JSON.stringify({ input: shared, share: { number, count, port: port.port, secret } }),
-    );
+    const assignment: Assignment = {
+      input: shared,
+      share: { number, count, port: port.port, secret },
+      ...(role === null ? {} : { epoch: role.epoch() }),
+    };
+    process.say(assignment);
     return {
       pid: process.pid,
-      stop: () => process.say(STOP_LINE),
-      reload: (wanted) => process.say(reloadLine(wanted)),
+      stop: () => say({ kind: "stop" }),
+      reload: (reload) => say({ kind: "reload", reload }),
+      leave: () => say({ kind: "lost" }),
       kill: () => process.kill(),
     };
   };

@@ -45,8 +45,6 @@ export interface RunningRoost {
   stop(): void;
   /** Goes on with other settings and with the files that they name, and logs it. */
   reload(next: Reload): Promise<ReloadReport>;
-  /** Makes the standby of its store the primary; `done(false)` where none is in sync. */
-  handOver(done: (handed: boolean) => void): void;
   /** The exit code, once everything is closed: 0 after a drain. */
   readonly stopped: Promise<number>;
 }

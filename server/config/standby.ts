@@ -86,9 +86,9 @@ export const STANDBY_KNOBS = { standby: group(standby) } as const;
 
 /** What keeps the settings from being used together. */
 export function standbyFaults(
-  { cell, cells, standby: { at, handBackMs, voters, mode }, store }: Pick<
+  { cells, standby: { at, handBackMs, voters, mode }, store }: Pick<
     Config,
-    "cell" | "cells" | "standby" | "store"
+    "cells" | "standby" | "store"
   >,
 ): string[] {
   if (handBackMs > 0 && handBackMs < HAND_BACK_MIN_MS) {
@@ -111,9 +111,6 @@ export function standbyFaults(
     faults.push(
       `standby.mode is ${mode} but the store is in PostgreSQL: use its own replication instead`,
     );
-  }
-  if (cell.workers !== 1) {
-    faults.push("standby.at is set with cell.workers: a cell with a standby is one process");
   }
   if (voters.includes(at) || voters.some((voter) => voter === cells.name)) {
     faults.push("standby.voters names this cell or standby.at, which vote anyway: name others");

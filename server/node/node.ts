@@ -170,8 +170,8 @@ export class Node implements EdgeRouter {
       map.table = table;
       this.#resharder.registerVersion = version;
     };
+    const known = this.#parts.options.incarnation ?? 0;
     if (cell === null) {
-      const known = this.#parts.options.incarnation ?? 0;
       return readTable(this.#parts, known, found, (error, table) => {
         if (error !== null) return done(error);
         ownership.claimAll(table.shards, (error) => {
@@ -181,7 +181,7 @@ export class Node implements EdgeRouter {
     }
     cell.read((error, incarnation) => {
       if (error !== null) return done(error);
-      readTable(this.#parts, incarnation, found, (error) => {
+      readTable(this.#parts, Math.max(known, incarnation), found, (error) => {
         if (error !== null) return done(error);
         map.open(() => false);
         cell.start((error) => {

@@ -20,6 +20,20 @@ const histogram = (name: string, help: string): Series => {
   return { name, kind: "histogram", help, scale: name.endsWith("_seconds") ? 0.001 : 1 };
 };
 
+/** Of copies of stores, at a process that takes part in any. */
+const STANDBY: readonly Series[] = [
+  gauge(
+    "roost_standby_in_sync",
+    "Whether a copy of this cell's store may take over by itself: at the primary of any, at a " +
+      "standby of its own.",
+    "cell",
+  ),
+  gauge("roost_standby_lag_writes", "Writes that the standby does not have.", "cell"),
+  gauge("roost_standby_lag_seconds", "How long the oldest of them has waited.", "cell"),
+  gauge("roost_standby_filled_bytes", "Bytes that filled the copy since it was opened.", "cell"),
+  gauge("roost_standby_serves", "Whether the cell is served here, from its copy.", "cell"),
+];
+
 /** Of every process. */
 const PROCESS: readonly Series[] = [
   counter("roost_process_cpu_seconds_total", "CPU time of the process, user and system."),
@@ -217,16 +231,7 @@ export const SERIES: readonly Series[] = [
     "Frames that did not fit into the queue for another cell; their senders repeat them.",
     "cell",
   ),
-  gauge(
-    "roost_standby_in_sync",
-    "Whether a copy of this cell's store may take over by itself: at the primary of any, at a " +
-      "standby of its own.",
-    "cell",
-  ),
-  gauge("roost_standby_lag_writes", "Writes that the standby does not have.", "cell"),
-  gauge("roost_standby_lag_seconds", "How long the oldest of them has waited.", "cell"),
-  gauge("roost_standby_filled_bytes", "Bytes that filled the copy since it was opened.", "cell"),
-  gauge("roost_standby_serves", "Whether the cell is served here, from its copy.", "cell"),
+  ...STANDBY,
   counter(
     "roost_bugs_total",
     "Exceptions that were caught in shards and in callbacks; each is logged as node.bug.",
@@ -248,5 +253,6 @@ export const SUPERVISOR_SERIES: readonly Series[] = [
     "Ends of workers that nobody asked for; each is started again.",
     "worker",
   ),
+  ...STANDBY,
   ...PROCESS,
 ];

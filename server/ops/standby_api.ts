@@ -6,12 +6,12 @@ import { errorResponse } from "../http/response.ts";
 import { fail } from "../../shard/errors.ts";
 import { readBody } from "./request_body.ts";
 import type { StandbyStation } from "../standby/station.ts";
-import type { StoreMember } from "../standby/store_member.ts";
+import type { MemberView } from "../standby/member_options.ts";
 
 /** What the routes need. */
 export interface StandbyOperations {
-  /** This process's part in its cell's store; null where that has no standby. */
-  readonly own: Pick<StoreMember, "view"> | null;
+  /** The primary's part in its cell's store; null where that has no standby. */
+  own(): Promise<MemberView | null>;
   /** Copies of other cells' stores; null where it keeps none. */
   readonly station: Pick<StandbyStation, "views" | "promote" | "handBack"> | null;
 }
@@ -28,6 +28,9 @@ export const PROMOTE = z.strictObject({ cell, force: z.boolean().default(false) 
 /** Which cell is handed back to its own place. */
 export const HAND_BACK = z.strictObject({ cell });
 
+/** Where a supervisor says the same of itself to its workers. */
+export const OWN_STANDBY_PATH = "/admin/standby/own";
+
 const NONE = "No copies of other cells' stores are kept here";
 
 /**
@@ -37,7 +40,7 @@ const NONE = "No copies of other cells' stores are kept here";
 export function addStandbyRoutes(app: Hono, { own, station }: StandbyOperations): void {
   app.get(
     "/admin/standby",
-    () => Response.json({ own: own?.view ?? null, copies: station?.views ?? [] }),
+    async () => Response.json({ own: await own(), copies: station?.views ?? [] }),
   );
   const reply = (why: string | null) =>
     why === null ? Response.json({}) : errorResponse(fail("conflict", why));

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import type { Process } from "../system/process.ts";
 import { Exporter } from "./exporter.ts";
 import { registerProcess } from "./front_metrics.ts";
+import { registerStandby, type StoresHere } from "../standby/standby_series.ts";
 import { SUPERVISOR_SERIES } from "./series_table.ts";
 
 /** What it counts of its workers. */
@@ -15,10 +16,11 @@ export interface WorkerFigures {
   readonly ends: ReadonlyMap<number, number>;
 }
 
-/** Makes the app that serves them at `path`. */
+/** Makes the app that serves them at `path`; `own`: the cell's store, where it has a standby. */
 export function supervisorMetrics(
   path: string,
   figures: () => WorkerFigures,
+  own: StoresHere["own"],
   process: Pick<Process, "cpuMs" | "rssBytes">,
   startedAtMs: number,
 ): Hono {
@@ -31,6 +33,7 @@ export function supervisorMetrics(
       return [{ worker: String(i + 1) }, ends.get(i + 1) ?? 0] as const;
     });
   });
+  registerStandby(to, { own, station: null });
   registerProcess(to, process, startedAtMs);
   if (to.unregistered.length > 0) throw new Error(`Metrics: nothing counts ${to.unregistered}`);
   const app = new Hono();

@@ -55,6 +55,11 @@ export class RoleDriver {
     return this.machine.leasedAt(this.#nowMs());
   }
 
+  /** For how long no other place answers, from now on; 0: one may (ms). */
+  get leaseLeftMs(): number {
+    return this.machine.leaseLeftMs(this.#nowMs());
+  }
+
   step(input: RoleInput): void {
     if (this.#ended) return;
     const { register, require, send, serve, stop } = this.#options;

@@ -94,15 +94,20 @@ export class RoleMachine {
 
   /** Whether no other place answers at this time: it may hand its role over meanwhile. */
   leasedAt(nowMs: number): boolean {
-    if (!this.#isPrimary) return false;
+    return this.leaseLeftMs(nowMs) > 0;
+  }
+
+  /** For how long no other place answers, from this time on; 0: one may (ms). */
+  leaseLeftMs(nowMs: number): number {
+    if (!this.#isPrimary) return 0;
     const { servedEpoch, times: { leaseMs } } = this.#options;
     // An answer to a beacon may still let another member serve.
     const alone = this.#epoch === servedEpoch + 1;
-    if (!alone && nowMs - this.#answeredMs < lentMs(leaseMs)) return false;
+    if (!alone && nowMs - this.#answeredMs < lentMs(leaseMs)) return 0;
     // One that joins gives a lease before the register may hold it.
-    return this.#required.filter((member) => this.#mayBeInSync(member)).every((member) => {
-      return nowMs - (this.#leases.get(member) ?? -Infinity) < leaseMs;
-    });
+    const fromMs = this.#required.filter((member) => this.#mayBeInSync(member))
+      .map((member) => this.#leases.get(member) ?? -Infinity);
+    return Math.max(0, Math.min(nowMs, ...fromMs) + leaseMs - nowMs);
   }
 
   /** Whether it takes writes of the primary of this epoch, and replies to its beacons. */

@@ -5,6 +5,7 @@
  */
 import type { Cancel } from "../node/ports.ts";
 import { CopySide } from "./copy_side.ts";
+import { Lending } from "./lending.ts";
 import type { MemberId, Registered, RoleMessage, Roles } from "./role_types.ts";
 import type { MemberOptions, MemberView } from "./member_options.ts";
 import { type TakeUnreplicated, UnreplicatedDelivery } from "./unreplicated_delivery.ts";
@@ -28,6 +29,7 @@ export class StoreMember {
   readonly #driver: RoleDriver;
   readonly #register: RoleRegister;
   readonly #delivery: UnreplicatedDelivery;
+  readonly #lending: Lending;
   /** Takes messages of a former primary, once this process serves. */
   takeUnreplicated: TakeUnreplicated | null = null;
   /** Through which link a member was last heard. */
@@ -49,6 +51,7 @@ export class StoreMember {
     this.#delivery = new UnreplicatedDelivery({ ...options, file: options.unreplicated });
     const { founds, member, place, servedEpoch, voter, votes } = options;
     const { times } = voter.stored;
+    this.#lending = new Lending(options.clock, times.leaseMs);
     this.#register = new RoleRegister({
       ...options,
       place,
@@ -96,6 +99,11 @@ export class StoreMember {
     if (this.#primary === null || this.#driver.serves) return true;
     if (this.#handingTo === null) return false;
     return this.#ended ? "withheld" : !this.#overdue && this.#driver.leased;
+  }
+
+  /** For how long another process of this machine may reply to requests, from now on (ms). */
+  lend(): number {
+    return this.#handingTo === null ? this.#lending.lend(this.#driver.leaseLeftMs) : 0;
   }
 
   get registered(): Registered | null {
@@ -230,7 +238,7 @@ export class StoreMember {
       // It did not begin, the successor is gone, or it took too long.
       if (machine.serving || late && !machine.handsOver) return this.#handingFailed(primary);
       if (late) this.#isOverdue();
-      else if (primary.hasAll(to)) this.#driver.step({ kind: "drained" });
+      else if (primary.hasAll(to) && this.#lending.over) this.#driver.step({ kind: "drained" });
       timers.after(DRAINED_LOOK_MS, look);
     };
     look();

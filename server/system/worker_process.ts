@@ -5,8 +5,8 @@ import { runCallback } from "./callback.ts";
 /** A process that this one has started. */
 export interface OwnProcess {
   readonly pid: number;
-  /** Writes a line to its standard input. */
-  say(line: string): void;
+  /** Writes a line to its standard input, as JSON. */
+  say(line: unknown): void;
   kill(): void;
 }
 
@@ -48,7 +48,7 @@ export function startOwn(args: readonly string[], events: OwnProcessEvents): Own
   return {
     pid: child.pid,
     // A process that has ended takes no lines: its end is an event of its own.
-    say: (line) => void input.write(utf8.encode(`${line}\n`)).catch(() => {}),
+    say: (line) => void input.write(utf8.encode(`${JSON.stringify(line)}\n`)).catch(() => {}),
     kill: () => {
       try {
         child.kill("SIGKILL");

@@ -6,6 +6,7 @@ import type { Bind } from "../config/address.ts";
 import type { Config, ConfigInput } from "../config/config.ts";
 import type { Reload, ReloadReport } from "../cli/launcher.ts";
 import type { Promoted } from "../standby/station.ts";
+import type { UnreplicatedMessage } from "../standby/unreplicated.ts";
 
 /** What makes a process a worker. */
 export interface WorkerShare {
@@ -25,6 +26,8 @@ export interface Assignment {
   readonly share: WorkerShare | null;
   /** That copy. */
   readonly promoted?: PromotedStart;
+  /** At a worker of a cell that has a standby: the epoch at which the supervisor is its primary. */
+  readonly epoch?: number;
 }
 
 /**
@@ -33,24 +36,28 @@ export interface Assignment {
  */
 export type PromotedStart = Promoted & { readonly join: string; readonly pages: readonly string[] };
 
-/** A later line to a worker: drain, then end. */
-export const STOP_LINE = JSON.stringify({ kind: "stop" });
+/** A later line to a worker. */
+export type SupervisorLine =
+  /** Drain, then end. */
+  | { readonly kind: "stop" }
+  | { readonly kind: "reload"; readonly reload: ReloadInput }
+  /** To one that serves a copy: the cell's own place becomes the primary. */
+  | { readonly kind: "hand_back" }
+  /** The reply to `lease`: for how long it may reply to requests, from when it asked (ms). */
+  | { readonly kind: "lease"; readonly n: number; readonly ms: number }
+  /** Another place serves the cell, by order: send the clients away, then end. */
+  | { readonly kind: "lost" }
+  /** A former primary has acknowledged these alone: send them again. */
+  | {
+    readonly kind: "resubmit";
+    readonly n: number;
+    readonly messages: readonly UnreplicatedMessage[];
+  };
 
 /** What a later line asks a worker to go on with. */
 export type ReloadInput =
   | { readonly kind: "config"; readonly input: ConfigInput }
   | { readonly kind: "faults"; readonly faults: readonly string[] };
-
-/** That line. */
-export function reloadLine(reload: ReloadInput): string {
-  return JSON.stringify({ kind: "reload", reload });
-}
-
-/** What such a line asks for; null: it is another line. */
-export function parseReloadLine(line: string): ReloadInput | null {
-  const { kind, reload } = JSON.parse(line);
-  return kind === "reload" ? reload : null;
-}
 
 /** What processes with settings of their own make the same of. */
 export function reloadInput(next: Reload): ReloadInput {
@@ -70,6 +77,10 @@ export type WorkerLine =
   | { readonly kind: "reloaded"; readonly report: ReloadReport }
   /** Whether another place has become the primary of the copy, as it was ordered. */
   | { readonly kind: "handed"; readonly done: boolean }
+  /** Asks until when it may reply to requests, where the cell has a standby. */
+  | { readonly kind: "lease"; readonly n: number }
+  /** All messages of `resubmit` are durable, or refused for good. */
+  | { readonly kind: "resubmitted"; readonly n: number }
   /** It could not start; the message says what to change. */
   | { readonly kind: "failed"; readonly message: string };
 

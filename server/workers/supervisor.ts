@@ -19,6 +19,8 @@ export interface WorkerProcess {
   stop(): void;
   /** Has it go on with other settings; it says what has become of that. */
   reload(wanted: ReloadInput): void;
+  /** Sends its clients away, then ends: another place serves the cell. */
+  leave(): void;
   /** Ends it at once. */
   kill(): void;
 }
@@ -63,6 +65,7 @@ export class Supervisor {
   readonly #slots: readonly Slot[];
   #starting: { resolve(first: Serving): void; reject(cause: Error): void } | null = null;
   #stopping = false;
+  #leaving = false;
   #code = 0;
   #resolveStopped: (code: number) => void = () => {};
   readonly #limits: Cancel[] = [];
@@ -144,9 +147,23 @@ export class Supervisor {
     this.#stopNext();
   }
 
+  /**
+   * Another place serves the cell: ends the workers, at once or, where it was so ordered, when they
+   * have sent their clients away. What they leave behind is settled there.
+   */
+  leave(byOrder: boolean): void {
+    this.#stopping = true;
+    this.#leaving = true;
+    for (const { process, restart } of this.#slots) {
+      restart?.();
+      byOrder ? process?.leave() : process?.kill();
+    }
+    this.#stopNext();
+  }
+
   #stopNext(): void {
     const last = this.#slots.findLast(({ process }) => process !== null);
-    if (last !== undefined) return last.process!.stop();
+    if (last !== undefined) return this.#leaving ? undefined : last.process!.stop();
     if (this.#slots.some(({ settling }) => settling)) return;
     for (const cancel of this.#limits) cancel();
     this.#resolveStopped(this.#code);
@@ -195,13 +212,14 @@ export class Supervisor {
     const servedMs = serving === null ? 0 : clock.monoMs() - servingSinceMs;
     slot.process = null;
     slot.serving = null;
-    slot.settling = true;
+    slot.settling = !this.#leaving;
     slot.reloaded(null);
     if (servedMs >= STEADY_MS) slot.tries = 0;
     if (!this.#stopping) {
       this.ends.set(number, (this.ends.get(number) ?? 0) + 1);
       log.error("worker ended", { worker: number, pid: process?.pid, code });
     } else if (code !== 0) this.#code = 1;
+    if (this.#leaving) return this.#stopNext();
     ended(number, () => {
       slot.settling = false;
       if (this.#stopping) return this.#stopNext();

@@ -79,5 +79,41 @@ const BOUNDS: readonly Mutant[] = [
   ),
 ];
 
+/** Until when workers serve by the role of their supervisor. */
+const LENDING: readonly Mutant[] = [
+  ...inTested(
+    `${DIR}/lending.ts`,
+    "tests/unit/role_lease_test.ts",
+    ["lend a role for as long as a lease", "const PART = 1 / 3;", "const PART = 1;"],
+  ),
+  ...inTested(
+    "server/workers/role_lease.ts",
+    "tests/unit/role_lease_test.ts",
+    [
+      "count what is lent from when the reply arrives",
+      "this.#untilMs = Math.max(this.#untilMs, askedMs + ms);",
+      "this.#untilMs = Math.max(this.#untilMs, this.#clock.monoMs() + ms);",
+    ],
+  ),
+  ...inTested(
+    `${DIR}/store_member.ts`,
+    "tests/unit/standby_places_test.ts",
+    [
+      "hand a role over that workers rely on",
+      "else if (primary.hasAll(to) && this.#lending.over) this",
+      "else if (primary.hasAll(to)) this",
+    ],
+  ),
+  ...inTested(
+    "server/workers/supervisor.ts",
+    "tests/unit/supervisor_test.ts",
+    [
+      "settle what workers leave behind in a store that another place serves",
+      "    if (this.#leaving) return this.#stopNext();\n",
+      "",
+    ],
+  ),
+];
+
 /** All of them. */
-export const REPLICATION: readonly Mutant[] = [...ACKS, ...BOUNDS];
+export const REPLICATION: readonly Mutant[] = [...ACKS, ...BOUNDS, ...LENDING];

@@ -147,13 +147,13 @@ const ROLES: readonly Row[] = ([
   ],
   [
     "serve as ordered while the former primary has a lease",
-    "    if (!alone && nowMs - this.#answeredMs < lentMs(leaseMs)) return false;\n",
-    "    if (!alone && nowMs - this.#answeredMs < lentMs(leaseMs) / 2) return false;\n",
+    "    if (!alone && nowMs - this.#answeredMs < lentMs(leaseMs)) return 0;\n",
+    "    if (!alone && nowMs - this.#answeredMs < lentMs(leaseMs) / 2) return 0;\n",
   ],
   [
     "serve without a lease",
-    "return nowMs - (this.#leases.get(member) ?? -Infinity) < leaseMs;",
-    "return nowMs - (this.#leases.get(member) ?? -Infinity) <= Infinity;",
+    "return Math.max(0, Math.min(nowMs, ...fromMs) + leaseMs - nowMs);",
+    "return Math.max(0, Math.min(nowMs, Math.max(nowMs, ...fromMs)) + leaseMs - nowMs);",
   ],
   [
     "count a lease from when the answer arrives",
@@ -190,6 +190,12 @@ const ROLES: readonly Row[] = ([
 
 /** The wiring of processes. */
 const PLACES: readonly Row[] = [
+  [
+    "lend a role to workers though its lease is over",
+    `${DIR}/store_member.ts`,
+    "this.#lending.lend(this.#driver.leaseLeftMs)",
+    "this.#lending.lend(5000)",
+  ],
   [
     "vote on the own store in two parts of a process",
     `${DIR}/station.ts`,

@@ -1,4 +1,5 @@
 /** A cell with a standby in another cell, and a witness: real servers on one machine. */
+import { descendants } from "../prove/descendants.ts";
 import type { Machines } from "./machines.ts";
 import { ServerProcess } from "./server.ts";
 import { socketTransport } from "../../server/ops/socket.ts";
@@ -32,6 +33,8 @@ export interface StandbySetup {
   /** Whether the witness votes, so that the standby takes over by itself. */
   readonly automatic: boolean;
   readonly flags?: readonly string[];
+  /** Processes that serve the clients of `a`, and of `b`; as all servers of the tests otherwise. */
+  readonly workers?: { readonly a?: number; readonly b?: number };
   /** Where each runs; on this machine otherwise. */
   readonly machines?: Machines;
 }
@@ -93,7 +96,8 @@ export class StandbyCells {
   /** Starts a server, at its addresses of before; resolves when it serves. */
   async begin(name: string, spawned: (pid: number) => void = () => {}): Promise<ServerProcess> {
     const known = this.#addresses.get(name);
-    const { automatic, flags = [], machines, mode } = this.#setup;
+    const { automatic, flags = [], machines, mode, workers = {} } = this.#setup;
+    const count = name === "w" ? undefined : workers[name as "a" | "b"];
     const host = machines?.hostOf(name) ?? "127.0.0.1";
     const join = [...this.#addresses].filter(([other]) => other !== name)
       .map(([, { cells }]) => cells).join();
@@ -108,6 +112,7 @@ export class StandbyCells {
         ...["--bind", known === undefined ? `${host}:0` : new URL(known.url).host],
         ...(join === "" ? [] : ["--cells-join", join]),
         ...(name === "w" ? ["--set", "cells.witness=true"] : flags),
+        ...(count === undefined ? [] : ["--workers", String(count)]),
         ...(name === "a" && mode !== null ? standby : []),
         ...(name === "a" && mode !== null && automatic ? ["--set", "standby.voters=w"] : []),
       ],
@@ -127,6 +132,19 @@ export class StandbyCells {
       });
     }
     return server;
+  }
+
+  /** kill -9 of a server and of all that it has started, at once: their machine is lost. */
+  async lose(name: string): Promise<void> {
+    const server = this.server(name);
+    for (const pid of [server.pid, ...descendants(server.pid)]) {
+      try {
+        Deno.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended already.
+      }
+    }
+    await server.kill();
   }
 
   copies(name: string): Promise<CopiesSeen> {

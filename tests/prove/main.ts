@@ -101,6 +101,8 @@ const HELP: Readonly<Record<string, string>> = {
   "--keep": "DIR: where data directories with many users are kept (roost-prove beside other temps)",
   "--binary": "PATH: the compiled binary to prove, instead of compiling one",
   "--shots": "DIR: where dashboard and world write screenshots, in place of a temporary directory",
+  "--workers":
+    "N: workers of the cell whose machine is lost (takeover, async), in place of one process",
   "--before": "DIR: a checkout of an earlier version, measured beside this one (costs)",
   "--scale": "SHARE: that share of the users and rates, to try a proof; the figures mean nothing",
 };
@@ -153,6 +155,7 @@ async function main(args: readonly string[]): Promise<number> {
     only: given.has("--case") ? Number(given.get("--case")) : null,
     scale: Number(given.get("--scale") ?? 1),
     shots: given.get("--shots") ?? null,
+    workers: given.has("--workers") ? Number(given.get("--workers")) : null,
     before: given.get("--before") ?? null,
     say: (line) => print(`  ${line}`),
   };

@@ -31,6 +31,8 @@ export interface ProofOptions {
   readonly only: number | null;
   /** Where screenshots are written; null for a new directory among the temporary files. */
   readonly shots: string | null;
+  /** Processes of the server whose machine is lost (takeover, async); null: one without workers. */
+  readonly workers: number | null;
   /** A checkout of an earlier version, to measure beside this one; null: none. */
   readonly before: string | null;
   /** Prints a line of progress. */

@@ -140,7 +140,7 @@ async function round(
   await pause(CALM_MS);
   await cells.untilInSync();
   takeGaps(users);
-  await cells.server("a").kill();
+  await cells.lose("a");
   times.served.push((await probe.served()).ms);
   // Clients try again after waits of their own.
   await everybodyServed(users);
@@ -215,6 +215,7 @@ async function attempt(options: ProofOptions): Promise<Verdict> {
     mode: "sync",
     automatic: true,
     flags: FLAGS,
+    workers: options.workers === null ? {} : { a: options.workers },
   });
   try {
     return await underLoad(options, cells, kills);

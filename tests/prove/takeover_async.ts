@@ -71,7 +71,7 @@ class Run {
       await pause(ALONE_MS);
     }
     const killMs = performance.now();
-    await cells.server("a").kill();
+    await cells.lose("a");
     if (both) await cells.begin("b");
     const { ms, url } = await this.#probe.served();
     if (!both) this.served.push(ms);
@@ -213,7 +213,12 @@ async function underLoad(options: ProofOptions, cells: StandbyCells): Promise<Ve
 async function attempt(options: ProofOptions): Promise<Verdict> {
   using dir = tempDir();
   const flags = [...FLAGS, "--set", `standby.lagMsMax=${LAG_MS}`];
-  const cells = await StandbyCells.start(dir.path, { mode: "async", automatic: true, flags });
+  const cells = await StandbyCells.start(dir.path, {
+    mode: "async",
+    automatic: true,
+    flags,
+    workers: options.workers === null ? {} : { a: options.workers },
+  });
   try {
     return await underLoad(options, cells);
   } catch (error) {

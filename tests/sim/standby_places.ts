@@ -14,6 +14,7 @@ import type { Promoted } from "../../server/standby/station.ts";
 import type { Runtime } from "../../server/node/ports.ts";
 import { copyOf, type Host, type Place, rolesFileOf } from "./standby_hosts.ts";
 import { StandbyNetwork } from "./standby_network.ts";
+import { StandbyWorker } from "./standby_worker.ts";
 import { StandbyStation } from "../../server/standby/station.ts";
 import { StoreMember } from "../../server/standby/store_member.ts";
 import type { UnreplicatedFile } from "../../server/standby/unreplicated_delivery.ts";
@@ -29,6 +30,8 @@ const LAG = { writesMax: 200, msMax: 2000 };
 const RING_BYTES = 40_000;
 /** How soon a service manager starts a process again (ms). */
 const AGAIN_MS = 300;
+/** How long a process with workers that has handed its role over is there (ms). */
+const DRAIN_MS = 800;
 
 /** A process that serves the store, once it is the primary. */
 export interface Server {
@@ -36,6 +39,8 @@ export interface Server {
   readonly member: StoreMember;
   readonly place: Place;
   rows: NumberedRows | null;
+  /** One of its workers; null where it has none. */
+  worker: StandbyWorker | null;
 }
 
 /** The process of the place with the copy, and the one that it has started to serve. */
@@ -49,6 +54,8 @@ export interface PlacesOptions {
   readonly time: VirtualTime;
   readonly prng: Prng;
   readonly sync: boolean;
+  /** Whether the process at the own place has workers. */
+  readonly workers: boolean;
   /** As in `StationOptions`. */
   readonly handBackMs: number | null;
   place(name: CellName): Place;
@@ -62,6 +69,8 @@ export class StandbyPlaces {
   readonly #options: PlacesOptions;
   readonly #network: StandbyNetwork;
   readonly servers = new Set<Server>();
+  /** Workers of the own place, those that have ended among them. */
+  readonly workers: StandbyWorker[] = [];
   station: StandbyStation | null = null;
   #own: Host | null = null;
   /** The same process as a node of its cell, with the station of it. */
@@ -189,9 +198,15 @@ export class StandbyPlaces {
       openCopy: () => Promise.resolve(place.disk.openStored(host.process)),
       unreplicated: place.messages,
       opened: () => {},
-      lost: () => {
-        this.#endOwn();
-        this.#again(A);
+      lost: (handedOver) => {
+        const end = () => {
+          if (this.#own !== host) return;
+          this.#endOwn();
+          this.#again(A);
+        };
+        // It sends its clients away first.
+        if (handedOver && this.#options.workers) host.process.timers.after(DRAIN_MS, end);
+        else end();
       },
     });
   }
@@ -200,6 +215,7 @@ export class StandbyPlaces {
     if (this.#own === null) return;
     const server = [...this.servers].find(({ host }) => host === this.#own);
     this.servers.delete(server!);
+    server!.worker?.end();
     this.#end(this.#own);
     this.#end(this.#node!);
     this.#own = this.#node = null;
@@ -255,7 +271,7 @@ export class StandbyPlaces {
         how.lost(handedOver);
       },
     });
-    const server: Server = { host, member, place, rows: null };
+    const server: Server = { host, member, place, rows: null, worker: null };
     this.servers.add(server);
     host.taker = member;
     member.start().catch((error) => say(`${place.name}: ${error}`));
@@ -280,6 +296,11 @@ export class StandbyPlaces {
       }
       server.rows = rows;
       server.member.opened(rows);
+      const { time, workers } = this.#options;
+      if (workers && server.place.name === A) {
+        server.worker = new StandbyWorker(time, process, server.member);
+        this.workers.push(server.worker);
+      }
       const resets = voter.stored.resets === true;
       this.#options.opened(server, resets);
       if (resets) voter.save({ resets: false });
@@ -371,6 +392,7 @@ export class StandbyPlaces {
 
   #endServer(server: Server): void {
     this.servers.delete(server);
+    server.worker?.end();
     this.#end(server.host);
   }
 }

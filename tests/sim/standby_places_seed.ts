@@ -56,6 +56,7 @@ class Simulation {
       time: this.time,
       prng: this.prng,
       sync: this.sync,
+      workers: seed % 2 === 1,
       handBackMs,
       place: (name) => this.#places.get(name)!,
       say: (text) => this.say(text),
@@ -138,9 +139,12 @@ class Simulation {
     this.#checkRegister();
     const serving = [...this.places.servers].filter(({ host, member, rows }) =>
       rows !== null && host.process.state === "running" && member.mayServe === true
-    );
+    ).map(({ place }) => place.name);
+    // Whom the own place's process serves, its workers serve as well.
+    const works = !serving.includes(A) && this.places.workers.some(({ mayServe }) => mayServe);
+    if (works) serving.push(A);
     if (serving.length < 2) return;
-    throw new Error(`${serving.map(({ place }) => place.name).join()} serve at once`);
+    throw new Error(`${serving.join()} serve at once`);
   }
 
   /** The register had one value at each version, for all who have read it. */
@@ -284,6 +288,25 @@ export async function whoServesAfterReturn(handBackMs: number | null): Promise<C
   await sim.run(HEALED_WITHIN_MS, false, () => sim.well && server()?.place.name === A);
   sim.checkMessages();
   return sim.well ? server()?.place.name ?? null : null;
+}
+
+/**
+ * How long the own place lends its role to a worker that hears nothing after that, and after how long
+ * the role is another place's, to which it is handed over just then (ms).
+ */
+export async function handedOverAfterLending(): Promise<{ lentMs: number; handedMs: number }> {
+  const sim = new Simulation(1);
+  for (const name of [W, B, A]) sim.places.start(name);
+  await sim.run(20_000, false, () => sim.well);
+  const [server] = sim.places.servers;
+  const beganMs = sim.time.nowMs;
+  const lentMs = server!.member.lend();
+  let handedMs = NaN;
+  server!.member.handOver((done) => {
+    if (done) handedMs = sim.time.nowMs - beganMs;
+  });
+  await sim.run(20_000, false, () => handedMs > 0);
+  return { lentMs, handedMs };
 }
 
 /** Runs a seed to its end. */

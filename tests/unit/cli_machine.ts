@@ -156,6 +156,6 @@ export class FakeMachine {
       await this.reloaded;
       return { changed: [], restart: [], faults: [] };
     };
-    return { url: "http://h:1", invite, admin, stop, reload, handOver: () => {}, stopped };
+    return { url: "http://h:1", invite, admin, stop, reload, stopped };
   }
 }

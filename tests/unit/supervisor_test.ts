@@ -14,6 +14,7 @@ const DRAIN_MS = 3000;
 interface Fake {
   readonly number: number;
   stops: number;
+  leaves: number;
   killed: boolean;
   readonly reloads: ReloadInput[];
   reloaded(report: ReloadReport): void;
@@ -32,6 +33,7 @@ function fixture(count: number) {
     const fake: Fake = {
       number,
       stops: 0,
+      leaves: 0,
       killed: false,
       reloads: [],
       reloaded: (report) => said({ kind: "reloaded", report }),
@@ -44,6 +46,7 @@ function fixture(count: number) {
       pid: 100 + made.length,
       stop: () => fake.stops++,
       reload: (wanted) => fake.reloads.push(wanted),
+      leave: () => fake.leaves++,
       kill: () => fake.killed = true,
     };
   };
@@ -171,4 +174,32 @@ Deno.test("13: a worker that does not reload does not keep the supervisor from t
   const next = supervisor.reload(WANTED);
   for (const fake of made) fake.reloaded(REPORT);
   assert.deepEqual(await next, REPORT);
+});
+
+Deno.test("12.4: workers of a cell that another place serves leave at once, and none starts again", async () => {
+  for (const byOrder of [true, false]) {
+    const { time, made, ended, supervisor } = fixture(3);
+    const started = supervisor.start();
+    for (const fake of made) fake.serve();
+    await started;
+    // One waits to be started again.
+    made[2]!.exit(137);
+    time.runFor(2);
+    const settled = ended.length;
+    supervisor.leave(byOrder);
+    assert.deepEqual(made.map(({ leaves }) => leaves), byOrder ? [1, 1, 0] : [0, 0, 0]);
+    assert.deepEqual(made.map(({ killed }) => killed), [!byOrder, !byOrder, false]);
+    let over = false;
+    supervisor.stopped.then(() => over = true);
+    made[0]!.exit(0);
+    await Promise.resolve();
+    assert.equal(over, false);
+    made[1]!.exit(0);
+    await supervisor.stopped;
+    time.runFor(60_000);
+    assert.equal(made.length, 3);
+    assert.deepEqual(made.map(({ stops }) => stops), [0, 0, 0]);
+    // The store takes nothing any more: what they leave behind is settled by who serves.
+    assert.equal(ended.length, settled);
+  }
 });
