@@ -39,6 +39,7 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/store/pg_address.ts",
   "server/store/pg_lane.ts",
   "server/open_standby.ts",
+  "server/own_role.ts",
   "server/open_station.ts",
   "server/open_store.ts",
   "server/open_links.ts",
