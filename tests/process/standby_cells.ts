@@ -1,7 +1,7 @@
 /** A cell with a standby in another cell, and a witness: real servers on one machine. */
 import { descendants } from "../prove/descendants.ts";
 import type { Machines } from "./machines.ts";
-import { ServerProcess } from "./server.ts";
+import { SERVER_PROCESSES, ServerProcess } from "./server.ts";
 import { socketTransport } from "../../server/ops/socket.ts";
 import { until } from "./until.ts";
 
@@ -98,6 +98,7 @@ export class StandbyCells {
     const known = this.#addresses.get(name);
     const { automatic, flags = [], machines, mode, workers = {} } = this.#setup;
     const count = name === "w" ? undefined : workers[name as "a" | "b"];
+    const several = (count ?? SERVER_PROCESSES) > 1;
     const host = machines?.hostOf(name) ?? "127.0.0.1";
     const join = [...this.#addresses].filter(([other]) => other !== name)
       .map(([, { cells }]) => cells).join();
@@ -108,7 +109,8 @@ export class StandbyCells {
       before: machines?.on(name) ?? [],
       flags: [
         ...["--cells-name", name, "--cells-secret-file", `${this.#dir}/secret`],
-        ...["--cells-listen", known?.cells ?? `${host}:0`],
+        // The next ports, of its other workers, may be in use by now; it finds the others, and they it.
+        ...["--cells-listen", several ? `${host}:0` : known?.cells ?? `${host}:0`],
         ...["--bind", known === undefined ? `${host}:0` : new URL(known.url).host],
         ...(join === "" ? [] : ["--cells-join", join]),
         ...(name === "w" ? ["--set", "cells.witness=true"] : flags),
