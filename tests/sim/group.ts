@@ -13,6 +13,8 @@ const FRESH_MS = LEASE_MS / 2;
 /** A link that is so old has brought what its nodes had to tell each other, ms. */
 const LINKED_MS = 1000;
 
+const fromUtf8 = new TextDecoder();
+
 /** See the head of this file. */
 export class SimGroup {
   /** The cell's name among others; null in a lone cell. */
@@ -89,10 +91,18 @@ export class SimGroup {
     throw new Violation("a majority without leases vouches", text);
   }
 
-  /** The nodes that it could know when it gave its last sign of life: of these it needs a majority. */
+  /**
+   * The nodes of its cell by its row in the store, by which others judge whether they may take over:
+   * of these it needs a majority. Its row may only leave out who had left before its last sign of
+   * life; such a one may have begun again since, which it need not know.
+   */
   #cellOf(node: SimNode): SimNode[] {
     const lastBeatMs = this.#time.nowMs - node.running.node.leaseAgeMs;
-    return this.nodes.filter((other) => other === node || !other.wasOut(lastBeatMs));
+    const [row] = node.disk.rows(["node", node.id]);
+    const view = row === undefined ? [] : JSON.parse(fromUtf8.decode(row.value)).view;
+    return this.nodes.filter((other) =>
+      other === node || view.includes(other.id) || !other.hadLeft(lastBeatMs)
+    );
   }
 }
 

@@ -113,8 +113,7 @@ export class SimNode implements Server {
   readonly #number: number;
   #running: Running | null = null;
   #starts = 0;
-  #begunMs = 0;
-  #leftMs = Infinity;
+  #outMs = Infinity;
   /** Where the cell is this node. */
   readonly #alone = new VisibleCell();
   #wallAheadMs = 0;
@@ -137,9 +136,9 @@ export class SimNode implements Server {
     return this.#running?.serving === true && this.#running.process.state === "running";
   }
 
-  /** Whether it had been taken out of its cell by then, and no process of it had begun since. */
-  wasOut(ms: number): boolean {
-    return this.#leftMs <= ms && !(this.#begunMs > this.#leftMs && this.#begunMs <= ms);
+  /** Whether a process of it had been stopped, or taken out of its cell, by then. */
+  hadLeft(ms: number): boolean {
+    return this.#outMs <= ms;
   }
 
   /** Whether it is stopping: it refuses what is new. */
@@ -172,7 +171,6 @@ export class SimNode implements Server {
   start(): void {
     const { cell, config, time } = this.#host;
     this.#starts++;
-    this.#begunMs = time.nowMs;
     const process = time.process({ monoStartMs: 1000, wallAheadMs: this.#wallAheadMs, rate: 1 });
     const { log, lines } = memoryLog(false, (line) => {
       if (cell !== null) this.#logged(line);
@@ -219,13 +217,17 @@ export class SimNode implements Server {
       }
       running.serving = true;
       node.coordinator.orders.onLeft = () => {
-        this.#leftMs = time.nowMs;
+        this.#leaves();
         return running.stopping || this.onLeft();
       };
       node.coordinator.start();
       this.#host.note(this.who, "serves");
       this.onServes();
     });
+  }
+
+  #leaves(): void {
+    this.#outMs = Math.min(this.#outMs, this.#host.time.nowMs);
   }
 
   #logged({ event, fields }: LogLine): void {
@@ -309,6 +311,7 @@ export class SimNode implements Server {
   stop(done: () => void): void {
     const running = this.running;
     running.stopping = true;
+    this.#leaves();
     this.#host.note(this.who, "stops");
     const { node } = running;
     let left = false;
