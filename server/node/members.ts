@@ -86,8 +86,11 @@ export class Members {
   #looked = 0;
   /** Processes that are known without a row, by their nodes, and since when. */
   readonly #newer = new Map<NodeId, { readonly incarnation: number; sinceMs: number }>();
-  /** The views in those of this node's rows that the store may have. */
-  #views: (readonly NodeId[])[] = [];
+  /**
+   * The views in this node's rows from the one on that has renewed its lease, and when each was
+   * written last.
+   */
+  #views: { readonly view: readonly NodeId[]; readonly fromMs: number }[] = [];
   /** This node's own row, as it was read last. */
   #own: Member | null = null;
   readonly #about: Pick<Member, "withoutStoreMs" | "publicUrl" | "process">;
@@ -155,9 +158,12 @@ export class Members {
     this.#looked = Math.max(this.#looked, beat);
   }
 
-  /** The nodes of the cell as this one's row in the store says; several where that is not known. */
+  /**
+   * The nodes of the cell as this one's row in the store says, or has said since its lease was renewed:
+   * others may have taken over by such a row, which this node finds out when it looks at the owners.
+   */
   get views(): readonly (readonly NodeId[])[] {
-    return this.#views;
+    return this.#views.map(({ view }) => view);
   }
 
   /** The row of a process; null where its node has none, another process of it has, or it has left. */
@@ -286,6 +292,7 @@ export class Members {
    */
   renew(beganMs: number): void {
     this.#leaseFromMs = Math.max(this.#leaseFromMs, beganMs);
+    this.#views = this.#views.filter(({ fromMs }) => fromMs >= this.#leaseFromMs);
   }
 
   /** Says in this node's row that it has left: it has no lease any more. */
@@ -305,12 +312,10 @@ export class Members {
     const about = { view, looked: this.#looked, ...this.#about };
     const row = { incarnation: self.incarnation, address, beat: this.#beat, left, ...about };
     const value = utf8.encode(JSON.stringify(row));
-    this.#views = [...this.#views.filter((v) => v.join() !== view.join()), view];
-    this.#ports.store.write([{ kind: "set", key: [...PREFIX, self.id], value }], (error) => {
-      // Beats follow each other: the store has this row, or a later one.
-      if (error === null) this.#views = this.#views.slice(this.#views.indexOf(view));
-      done(error);
-    });
+    const fromMs = this.#ports.clock.monoMs();
+    const before = this.#views.filter((other) => other.view.join() !== view.join());
+    this.#views = [...before, { view, fromMs }];
+    this.#ports.store.write([{ kind: "set", key: [...PREFIX, self.id], value }], done);
   }
 }
 

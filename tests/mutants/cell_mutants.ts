@@ -347,6 +347,11 @@ const TESTED: readonly Mutant[] = [
     "this.#votedMs.get(key) ?? this.#beganMs ?? this.#nowMs;",
     "this.#votedMs.get(key) ?? -Infinity;",
   ]),
+  ...inTested("server/node/members.ts", "tests/unit/vouching_test.ts", [
+    "forget the nodes that a row named before owners are looked at",
+    "[...before, { view, fromMs }];",
+    "[{ view, fromMs }];",
+  ]),
   ...inTested("server/node/members.ts", "tests/unit/members_test.ts", [
     "take a late row of an ended process for its next one's",
     "return row.incarnation < member.incarnation && (",

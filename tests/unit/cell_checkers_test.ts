@@ -210,6 +210,31 @@ Deno.test("11: a cell is whole while each node has a lease that lasts until its 
   equal(group.whole, false);
 });
 
+Deno.test("11: SimGroup takes the row of a node without a lease for its cell, but for who never left", () => {
+  const time = new VirtualTime();
+  time.runUntil(100_000);
+  const node = (id: string, leased: boolean, view: readonly string[], leftMs: number) => ({
+    id,
+    who: id,
+    up: true,
+    process: { state: "running" },
+    running: { node: { leased, leaseAgeMs: leased ? 10 : 5000 } },
+    answering: leased ? [2] : [1],
+    disk: { rows: () => [{ value: new TextEncoder().encode(JSON.stringify({ view })) }] },
+    hadLeft: (ms: number) => leftMs <= ms,
+  });
+  const look = (view: readonly string[], leftMs: number) => {
+    const nodes = [node("a", false, view, Infinity), node("b", true, ["b", "a"], leftMs)];
+    new SimGroup(time, null, nodes as never, {} as never).lookAtServing();
+  };
+  const message = /a majority without leases/;
+  // The other one had stopped, and has begun again since the last sign of life.
+  look(["a"], 90_000);
+  throws(() => look(["a", "b"], 90_000), message);
+  throws(() => look(["a"], 96_000), message);
+  throws(() => look(["a"], Infinity), message);
+});
+
 Deno.test("A7: a jump of a node's clock explains stamps once it has stood for so long that it is followed", () => {
   const time = new VirtualTime();
   const jump = { node: { starts: 1 }, deltaMs: 3_600_000, atMs: 5000, starts: 1 };
