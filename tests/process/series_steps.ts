@@ -1,5 +1,6 @@
 /** What moves each series of a server's metrics. */
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { Client, rest } from "./client.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import { type Drive, PASSWORD, UPGRADE } from "./series_drive.ts";
@@ -315,8 +316,12 @@ export const STEPS: Readonly<Record<string, (drive: Drive) => Promise<void>>> = 
     await held;
     for (const kind of ["full", "failed", "unknown", "fenced"] as const) {
       appends.fail(kind);
-      await send().catch(() => {});
-      await d.moved(`roost_commit_failures_total{kind="${kind}"}`);
+      let isOver = false;
+      const moved = d.moved(`roost_commit_failures_total{kind="${kind}"}`)
+        .finally(() => isOver = true);
+      // Of a busy server some are refused before they are written.
+      while (!isOver) await Promise.race([moved, send().catch(() => {}).then(() => delay(100))]);
+      await moved;
       if (kind === "full") {
         await d.moved("roost_store_failing");
         const refused = 'roost_admission_refused_total{kind="write",reason="storeFailing"} 0';
