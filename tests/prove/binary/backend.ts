@@ -18,36 +18,36 @@ const backend: Check = {
         ...(key === undefined ? {} : { key }),
       });
     const tokens = await Promise.all(
-      ["kim", "lou"].map((user) => call("POST", "tokens", { user })),
+      ["wim", "zoe"].map((user) => call("POST", "tokens", { user })),
     );
-    await call("PUT", "users/kim/contacts", { contacts: [{ user: "lou", label: "Lou" }] });
+    await call("PUT", "users/wim/contacts", { contacts: [{ user: "zoe", label: "Lou" }] });
     const seen: string[] = [];
-    const [kim, lou] = await Promise.all(
+    const [wim, zoe] = await Promise.all(
       tokens.map(({ token }, i) =>
         Client.connect(wsUrl, { auth: { token } }, (event) => {
-          if (i === 0 && event["user"] === "lou") seen.push(String(event["show"]));
+          if (i === 0 && event["user"] === "zoe") seen.push(String(event["show"]));
         })
       ),
     );
     try {
-      await until("lou's presence", () => seen.at(-1), (show) => show === "online");
-      const message = { from: "lou", to: "kim", body: "From the backend" };
+      await until("zoe's presence", () => seen.at(-1), (show) => show === "online");
+      const message = { from: "zoe", to: "wim", body: "From the backend" };
       const sent = await call("POST", "messages", message, "one");
       assert.deepEqual(await call("POST", "messages", message, "one"), sent);
       const { events } = await until(
         "the message",
-        () => kim!.command<{ events: Fields[] }>("history", { with: "lou" }),
+        () => wim!.command<{ events: Fields[] }>("history", { with: "zoe" }),
         (page) => page.events.length > 0,
       );
       assert.deepEqual(events.map(({ body }) => body), ["From the backend"]);
-      assert.equal((await call("DELETE", "users/lou"))["removed"], true);
-      await lou!.closed;
+      assert.equal((await call("DELETE", "users/zoe"))["removed"], true);
+      await zoe!.closed;
       await fixture.must(["service", "revoke", "app", "--yes", ...fixture.data]);
-      await assert.rejects(call("DELETE", "users/kim"), /unauthorized/);
+      await assert.rejects(call("DELETE", "users/wim"), /unauthorized/);
       return "2 users, 1 message";
     } finally {
-      await kim!.close();
-      await lou!.close();
+      await wim!.close();
+      await zoe!.close();
     }
   },
 };
