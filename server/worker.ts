@@ -55,8 +55,8 @@ class Worker {
     this.#lease = leaseOf(assignment);
     this.#lease?.start();
     const serving = this.#serve(assignment);
-    this.#reloads = serving.then((running) => (wanted) =>
-      running.reload(nextOf(assignment, wanted))
+    this.#reloads = serving.then((running) => async (wanted) =>
+      await running.reload(nextOf(assignment, wanted))
     );
     this.#reloads.catch(() => {});
     serving.then((running) => {
@@ -96,7 +96,13 @@ class Worker {
 
   #reload(wanted: ReloadInput): void {
     this.#reloads = this.#reloads.then(async (reloading) => {
-      say({ kind: "reloaded", report: await reloading(wanted) });
+      const report = await reloading(wanted).catch((cause) => ({
+        changed: [],
+        restart: [],
+        // After a bug the next reload is taken all the same.
+        faults: [cause instanceof Error ? cause.message : String(cause)],
+      }));
+      say({ kind: "reloaded", report });
       return reloading;
     });
     this.#reloads.catch(() => {});

@@ -2,14 +2,14 @@
  * Applies an entry of the log to its account. This is the only code that changes an account, both
  * when a decision is made and when a log is replayed, so that the two cannot differ.
  */
-import type { AccountName, MailboxId } from "../name/ids.ts";
+import type { AccountName } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent } from "../mailbox/mailbox_event.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
 import { applyImport, assertSeq } from "./apply_import.ts";
 import { applyMoving, dropArrival } from "./moving.ts";
 import { applySignIn } from "./apply_sign_in.ts";
-import { clearAccount } from "./clear_account.ts";
+import { clearAccount, emptyAccount } from "./clear_account.ts";
 import {
   abandonOutbox,
   applyGone,
@@ -86,15 +86,7 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
 /** As if there never had been an account of the name: no checkpoint says more of it. */
 function release(account: AccountState): void {
   dropArrival(account);
-  clearAccount(account);
-  account.createdAt = 0;
-  account.invite = null;
-  account.mailbox = new Mailbox("" as MailboxId);
-  account.clearConversations();
-  account.outbox.clear();
-  account.outboxBytes = 0;
-  account.state = "absent";
-  account.id = "";
+  emptyAccount(account);
 }
 
 function applySent(account: AccountState, e: Entry & { kind: "sent" }): MailboxEvent {

@@ -2,6 +2,7 @@
 import type { AccountState } from "./account.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
+import type { MailboxId } from "../name/ids.ts";
 
 /** Forgets what belongs to the account id; the name, its state and the outbox stay. */
 export function clearAccount(account: AccountState): void {
@@ -32,4 +33,17 @@ export function clearAccount(account: AccountState): void {
   account.messagesFrom = "contacts";
   account.lastSeen = 0;
   account.ackedSeq = 0;
+}
+
+/** As if there never had been an account, but for what is known of its name. */
+export function emptyAccount(account: AccountState): void {
+  clearAccount(account);
+  account.createdAt = 0;
+  account.invite = null;
+  account.mailbox = new Mailbox("" as MailboxId);
+  account.clearConversations();
+  account.outbox.clear();
+  account.outboxBytes = 0;
+  account.state = "absent";
+  account.id = "";
 }

@@ -5,12 +5,11 @@
 import type { AccountId, MailboxId } from "../name/ids.ts";
 import { type Account, AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
-import { clearAccount } from "./clear_account.ts";
+import { emptyAccount } from "./clear_account.ts";
 import { CorruptBytes } from "../record/bytes.ts";
 import { decodeAway } from "./away.ts";
 import { isComplete } from "./arrival.ts";
 import type { MovedRowId } from "../federation/move_message.ts";
-import { Mailbox } from "../mailbox/mailbox.ts";
 
 type MovingEntry = Entry & {
   readonly kind:
@@ -52,16 +51,7 @@ export function applyMoving(account: AccountState, e: MovingEntry): void {
 /** As if there never had been an account, but for the register of the name. */
 export function applyLeft(account: AccountState): void {
   for (const { to } of account.outbox.values()) account.runtime.forgetProgress(to);
-  clearAccount(account);
-  account.createdAt = 0;
-  account.invite = null;
-  account.mailbox = new Mailbox("" as MailboxId);
-  account.clearConversations();
-  account.outbox.clear();
-  account.outboxBytes = 0;
-  account.leaving = null;
-  account.state = "absent";
-  account.id = "";
+  emptyAccount(account);
   account.runtime.owed.clear();
 }
 

@@ -160,6 +160,9 @@ export const MAILBOX: readonly Mutant[] = [
       "if (blocked) account.blocked.set(contact, { peerId, lastSeen });",
       "if (blocked) void [peerId, lastSeen];",
     ],
+  ),
+  ...inFile(
+    "shard/account/clear_account.ts",
     [
       "reuse a deleted account's conversations",
       "  account.clearConversations();\n  account.outbox",
