@@ -101,10 +101,11 @@ export function htmlAsset(html: string, headers: Readonly<Record<string, string>
   return asset(typeOf(".html"), utf8(html), headers);
 }
 
+const readText = (path: string) => new TextDecoder().decode(read(path));
+
 /** As `readAsset`, for a module and all that it imports as one (see bundle.ts). */
 export function readBundle(name: string, headers: Readonly<Record<string, string>> = {}): Asset {
-  const text = bundle(name, (path) => new TextDecoder().decode(read(path)));
-  return asset(typeOf(name), utf8(text), headers);
+  return asset(typeOf(name), utf8(bundle(name, readText)), headers);
 }
 
 /** As `readAsset`, for several files of one type as one. */
@@ -172,6 +173,18 @@ function chatPolicy(host: string, others: readonly string[]): string {
     "frame-ancestors 'none'";
 }
 
+/** The chat's languages: each has its texts in `chat/texts/`, and a script of the page with them. */
+export const CHAT_LANGUAGES = ["en", "de"] as const;
+
+/** The chat's script, in which `texts.js` leads to the texts of a language. */
+function chatScript(language: string): Asset {
+  const text = bundle("chat/chat.js", (path) => {
+    const source = readText(path);
+    return path === "chat/texts.js" ? source.replace("/en.js", `/${language}.js`) : source;
+  });
+  return asset(typeOf(".js"), utf8(text), {});
+}
+
 /** Prefixes of which the page is kept; more than one proxy is rare. */
 const PREFIXES_MAX = 8;
 
@@ -192,7 +205,7 @@ function chatPages(): (prefix: string) => Asset {
 
 /**
  * Serves the chat: its page at `/`, under a policy that lets nothing in from elsewhere, with one
- * script, one style and one icon. Their addresses are relative to the page, or below the path that
+ * script in each language, a short one that loads that of the user's, one style and one icon. Their addresses are relative to the page, or below the path that
  * `prefixOf` returns for a request: there the page's own address may be without a slash at its end.
  * `others`: sources of other servers that the page may connect to.
  */
@@ -210,6 +223,9 @@ export function addChat(
   });
   addAssets(app, {
     "/chat/main.js": readBundle("chat/main.js"),
+    ...Object.fromEntries(
+      CHAT_LANGUAGES.map((language) => [`/chat/chat.${language}.js`, chatScript(language)]),
+    ),
     "/chat/chat.css": readJoined([
       "chat/chat.css",
       "chat/list.css",

@@ -262,7 +262,7 @@ Deno.test("addChat: the first load is few files of less than 100 KB compressed i
   const app = new Hono();
   addChat(app);
   const page = await (await app.request("http://chat.example/")).text();
-  const paths = ["", ...loadedBy(page)];
+  const paths = ["", ...loadedBy(page), "chat/chat.en.js"];
   assert.ok(paths.length <= 5, paths.join());
   for (const coding of ["br", "gzip"]) {
     let total = 0;
@@ -275,6 +275,7 @@ Deno.test("addChat: the first load is few files of less than 100 KB compressed i
   }
   const script = await (await app.request("http://chat.example/chat/main.js")).text();
   assert.doesNotMatch(script, /^\s*import\b|\bimport\(/m, "the bundle loads nothing more");
+  assert.match(script, /new URL\(`chat\.\$\{language\}\.js`, import\.meta\.url\)/);
 });
 
 Deno.test("addChat: everything is named relative to the page, or below a forwarded prefix (A19)", async () => {

@@ -7,13 +7,14 @@ import { byId, setText } from "./dom.js";
 import { Idle } from "./idle.js";
 import { canBeName, normalName } from "./names.js";
 import { People } from "./people_list.js";
-import { NOTES, unreadOf } from "./people.js";
+import { unreadOf } from "./people.js";
 import { Previews } from "./previews.js";
 import { oneLine } from "./rich_text.js";
 import { Settings } from "./settings.js";
 import { OwnStatus } from "./status.js";
 import { Talk } from "./talk.js";
 import { errorText } from "./text.js";
+import { t } from "./texts.js";
 import { Typing } from "./typing.js";
 
 /**
@@ -45,7 +46,6 @@ import { Typing } from "./typing.js";
 const TOAST_MS = 8000;
 /** After so long it is said that something takes long (ms). */
 const LATE_MS = 5000;
-const GOES_ON = "This is not done yet. It goes on while this page is open.";
 
 /** The state of an address that was opened from the list: going back leads there. */
 const FROM_LIST = { fromList: true };
@@ -91,7 +91,7 @@ export class App {
       isSelf: (name) => name === user,
       peer: () => this.#peer,
       titleOf: (name) =>
-        name === user ? NOTES : oneLine(client.contacts.get(name)?.label ?? "") || name,
+        name === user ? t.common.notes : oneLine(client.contacts.get(name)?.label ?? "") || name,
       open: (name) => this.#open(name),
       leave: () => this.#leave(),
       showContact: (name) => this.dialogs.showContact(name),
@@ -126,7 +126,7 @@ export class App {
       client.on(event, plan);
     }
     client.on("request", ({ from, pending }) => {
-      if (pending) this.#announce(`${from} wants to be your contact`);
+      if (pending) this.#announce(t.requests.announce(from));
       plan();
     });
     client.on("signal", ({ from, type }) => {
@@ -234,7 +234,7 @@ export class App {
     let late = false;
     /** @param {string | null} text */
     const tell = (text) => {
-      if (late && told?.textContent === GOES_ON) setText(told, "");
+      if (late && told?.textContent === t.goesOn) setText(told, "");
       if (told === undefined || late) this.#tell(text);
       else setText(told, text ?? "");
     };
@@ -242,12 +242,12 @@ export class App {
       const timer = setTimeout(() => {
         // Without a connection the page says that already.
         if (this.#client.state.status !== "online") return;
-        tell(GOES_ON);
+        tell(t.goesOn);
         late = true;
         resolve(false);
       }, LATE_MS);
       promise.then(() => {
-        if (late) tell("It is done now.");
+        if (late) tell(t.done);
         resolve(true);
       }, (error) => {
         tell(errorText(error));

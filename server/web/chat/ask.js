@@ -1,12 +1,14 @@
 // @ts-check
 /** Asks before something is done that cannot be taken back easily. */
-import { bdi, byId, make, setText } from "./dom.js";
+import { bdi, byId, make, partsOf, setText } from "./dom.js";
+import { t } from "./texts.js";
 
 /**
- * What is asked. `about` stands behind the title's words as a text of a user; `unsent` are messages
+ * What is asked. The title may be about somebody, whose name is a text of a user; `unsent` are messages
  * that would be lost.
  * @typedef {{
- *   readonly title: string, readonly about?: string, readonly text: readonly string[],
+ *   readonly title: string | readonly [(about: string) => string, string],
+ *   readonly text: readonly string[],
  *   readonly unsent?: readonly { readonly to: string, readonly body: string }[],
  *   readonly action: string
  * }} Question
@@ -20,10 +22,10 @@ const SHOWN = 5;
  * @param {Question} question
  * @returns {Promise<boolean>}
  */
-export function ask({ title, about, text, unsent = [], action }) {
+export function ask({ title, text, unsent = [], action }) {
   const dialog = byId("ask-dialog", HTMLDialogElement);
   const [no, yes] = [byId("ask-no", HTMLElement), byId("ask-yes", HTMLElement)];
-  const head = about === undefined ? [title] : [title, " ", bdi(about), "?"];
+  const head = typeof title === "string" ? [title] : partsOf(title[0], bdi(title[1]));
   byId("ask-title", HTMLElement).replaceChildren(...head);
   const more = unsent.length - SHOWN;
   byId("ask-text", HTMLElement).replaceChildren(
@@ -37,7 +39,7 @@ export function ask({ title, about, text, unsent = [], action }) {
         ),
       ),
     ],
-    ...more > 0 ? [make("p", {}, `and ${more} more`)] : [],
+    ...more > 0 ? [make("p", {}, t.signOut.more(more))] : [],
   );
   setText(yes, action);
   dialog.returnValue = "";

@@ -1,6 +1,7 @@
 // @ts-check
 /** The field to write a message: its draft, the signal that one types, and sending. */
 import { byId, isComposing, setAttributes } from "./dom.js";
+import { t } from "./texts.js";
 
 /**
  * @import { Chat } from "./app.js"
@@ -61,7 +62,7 @@ export class Composer {
     this.#fit();
     if (peer === null) return;
     const notes = this.#chat.isSelf(peer);
-    const to = notes ? "Write a note" : `Message to \u2068${this.#chat.titleOf(peer)}\u2069`;
+    const to = notes ? t.composer.note : t.composer.to(`\u2068${this.#chat.titleOf(peer)}\u2069`);
     setAttributes(this.#text, { placeholder: to });
   }
 
@@ -101,8 +102,7 @@ export class Composer {
     const length = new TextEncoder().encode(body).length;
     if (length > messageBytesMax) {
       const part = Math.ceil(100 * (1 - messageBytesMax / length));
-      const text = `This message is too long. Shorten it by about ${part} %, or send it in parts.`;
-      this.#chat.attempt(Promise.reject(new Error(text)));
+      this.#chat.attempt(Promise.reject(new Error(t.composer.tooLong(part))));
       return;
     }
     this.#text.value = "";

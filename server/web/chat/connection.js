@@ -3,6 +3,7 @@
 import { button, byId } from "./dom.js";
 import { connectionText } from "./text.js";
 import { homeLinks } from "./moved.js";
+import { t } from "./texts.js";
 
 /**
  * @import { Chat } from "./app.js"
@@ -31,7 +32,7 @@ export class Connection {
     clearTimeout(this.#timer);
     const shown = this.#line.textContent !== "";
     if (status === "online") {
-      if (shown) this.#show("Connected again.");
+      if (shown) this.#show(t.connection.back);
       this.#timer = setTimeout(() => this.#show(""), shown ? BACK_MS : 0);
     } else if (shown || status === "stopped" || !navigator.onLine) this.#tell();
     else this.#timer = setTimeout(() => this.#tell(), QUIET_MS);
@@ -42,7 +43,7 @@ export class Connection {
     this.#show(connectionText(client.state, navigator.onLine));
     if (client.state.status !== "stopped") return;
     if (client.state.reason === "moved") return void this.#tellHome();
-    this.#line.append(button("Connect here", () => attempt(client.signIn())));
+    this.#line.append(button(t.connection.here, () => attempt(client.signIn())));
   }
 
   /** The account has moved to where this page may not connect: the server is asked where that is. */

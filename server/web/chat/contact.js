@@ -5,6 +5,7 @@ import { button, byId, dialog, make, onSubmit, setText } from "./dom.js";
 import { nameFault, normalName } from "./names.js";
 import { seen, sees } from "./people.js";
 import { presenceText } from "./text.js";
+import { t } from "./texts.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -118,21 +119,21 @@ export class ContactDialogs {
     const { client, request } = this.#chat;
     const contact = client.contacts.get(name);
     const block = client.blocked.has(name)
-      ? { text: "Blocked", act: "Unblock", run: () => client.unblock(name) }
+      ? { text: t.contact.blocked, act: t.common.unblock, run: () => client.unblock(name) }
       : {
-        text: "They can write to you",
-        act: "Block",
+        text: t.contact.mayWrite,
+        act: t.common.block,
         danger: true,
         run: () => client.block(name),
       };
     if (contact === undefined) {
-      return [{ text: "Not one of your contacts", act: "Add", run: () => request(name) }, block];
+      return [{ text: t.contact.stranger, act: t.contact.add, run: () => request(name) }, block];
     }
     return [
       this.#theirs(contact),
       this.#mine(contact),
       block,
-      { text: "In your list", act: "Remove", danger: true, run: () => this.#remove(name) },
+      { text: t.contact.inList, act: t.common.remove, danger: true, run: () => this.#remove(name) },
     ];
   }
 
@@ -146,13 +147,13 @@ export class ContactDialogs {
     const { name } = contact;
     const unsubscribe = () => client.unsubscribe(name);
     if (sees(contact)) {
-      return { text: "You see when they are online", act: "Stop", run: unsubscribe };
+      return { text: t.contact.seesThem, act: t.contact.stop, run: unsubscribe };
     }
     return contact.pendingOut
-      ? { text: "You have asked to see when they are online", act: "Withdraw", run: unsubscribe }
+      ? { text: t.contact.askedThem, act: t.contact.withdraw, run: unsubscribe }
       : {
-        text: "You do not see when they are online",
-        act: "Ask",
+        text: t.contact.seesThemNot,
+        act: t.contact.ask,
         run: () => client.subscribe(name),
       };
   }
@@ -167,27 +168,22 @@ export class ContactDialogs {
     const { name, approved } = contact;
     if (!seen(contact) && !approved) {
       const run = () => client.approve(name);
-      return { text: "They do not see when you are online", act: "Allow", run };
+      return { text: t.contact.seenNot, act: t.contact.allow, run };
     }
-    const text = seen(contact)
-      ? "They see when you are online"
-      : "They may see when you are online";
-    return { text, act: "Stop", run: () => client.deny(name) };
+    const text = seen(contact) ? t.contact.seen : t.contact.maySee;
+    return { text, act: t.contact.stop, run: () => client.deny(name) };
   }
 
   /** Removes a contact, after a question. @param {string} name */
   async #remove(name) {
     const { client, leave, peer, titleOf } = this.#chat;
     const yes = await ask({
-      title: "Remove",
-      about: titleOf(name),
+      title: [t.contact.removeTitle, titleOf(name)],
       text: [
-        "You will not see when each other is online any more. The messages stay.",
-        ...client.messagesFrom === "contacts"
-          ? ["Only your contacts may write to you: they cannot then."]
-          : [],
+        t.contact.removeText,
+        ...client.messagesFrom === "contacts" ? [t.contact.removeContactsOnly] : [],
       ],
-      action: "Remove",
+      action: t.common.remove,
     });
     if (!yes) return;
     await client.uncontact(name);

@@ -51,6 +51,18 @@ export function setText(element, text) {
 export const bdi = (text) => make("bdi", {}, text);
 
 /**
+ * The parts of a text with one value, which an element stands for.
+ * @template {Node} T
+ * @param {(value: string) => string} text
+ * @param {T} element
+ * @returns {(string | T)[]}
+ */
+export function partsOf(text, element) {
+  const [before = "", after = ""] = text("\0").split("\0");
+  return [before, element, after].filter((part) => part !== "");
+}
+
+/**
  * Sets a text of which some parts are texts of users, where it is another.
  * @param {Element} element
  * @param {readonly (string | HTMLElement)[]} parts

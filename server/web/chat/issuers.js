@@ -3,6 +3,7 @@
 import { beginSignIn } from "../client.js";
 import { button, make } from "./dom.js";
 import { SERVER } from "./server.js";
+import { t } from "./texts.js";
 
 /** In the tab's storage on the way to an issuer: which, and whether to stay signed in. */
 const WAY = "roost chat issuer";
@@ -28,7 +29,7 @@ export function issuersOf(told) {
  */
 export function issuerButtons(issuers, { failed, remember }) {
   const buttons = issuers.map(({ id, name }) => {
-    const go = button(`Sign in with ${name}`, async () => {
+    const go = button(t.signIn.withIssuer(name), async () => {
       go.disabled = true;
       failed("");
       try {
@@ -44,7 +45,7 @@ export function issuerButtons(issuers, { failed, remember }) {
   });
   return make(
     "div",
-    { class: "issuers", role: "group", "aria-label": "Other ways in" },
+    { class: "issuers", role: "group", "aria-label": t.signIn.otherWays },
     ...buttons,
   );
 }
@@ -56,33 +57,10 @@ export function takeReturned() {
   history.replaceState(null, "", location.pathname + location.search);
   const way = JSON.parse(sessionStorage.getItem(WAY) ?? "{}");
   sessionStorage.removeItem(WAY);
-  return { response, name: way.name ?? "the issuer", remember: way.remember === true };
+  return { response, name: way.name ?? t.issuer.unnamed, remember: way.remember === true };
 }
 
-/** What people can do about a refusal. @type {Readonly<Record<string, (name: string) => string>>} */
-const REASONS = {
-  denied: (name) => `${name} did not sign you in.`,
-  state: () => "This sign-in took too long, or was begun in another browser. Try again.",
-  code: () => "This sign-in was used already, or took too long. Try again.",
-  nonce: () => "This sign-in does not belong to this page. Try again.",
-  expired: () => "This sign-in took too long. Try again.",
-  not_yet: (name) => `The clocks of ${name} and of this server differ. Tell those who run it.`,
-  name: (name) => `Your name at ${name} cannot be a name here. Ask those who run this server.`,
-};
-
-/** The same by the code of the refusal. @type {Readonly<Record<string, (name: string) => string>>} */
-const CODES = {
-  unauthorized: (name) => `What ${name} has sent is not accepted. Tell those who run this server.`,
-  conflict: () =>
-    "Somebody has your name here already. If that is you, ask those who run this server.",
-  forbidden: () => "You have no account here. Ask those who run this server.",
-  not_found: () => "This way to sign in is not offered any more.",
-  moved: () => "Your account is at home at another server. Sign in there:",
-  unavailable: (name) => `${name} cannot be reached now. Try again in a moment.`,
-  busy: () => "The server has too much to do. Try again in a moment.",
-  rate_limited: () => "Too many tries. Wait a moment.",
-  offline: () => "The server does not answer. Check the connection and try again.",
-};
+/** A text about an issuer, by a reason or code. @typedef {Readonly<Record<string, (name: string) => string>>} IssuerTexts */
 
 /**
  * Why a sign-in at an issuer failed.
@@ -93,6 +71,8 @@ export function issuerErrorText(error, name) {
   const { code = "", message = "" } =
     /** @type {{ code?: string, message?: string }} */ (error ?? {});
   const reason = code === "unauthorized" ? /\((\w+)\)/.exec(message)?.[1] ?? "" : "";
-  const text = REASONS[reason] ?? CODES[code];
-  return text === undefined ? "That did not work. Try again." : text(name);
+  /** @type {{ readonly reasons: IssuerTexts, readonly codes: IssuerTexts }} */
+  const { reasons, codes } = t.issuer;
+  const text = reasons[reason] ?? codes[code];
+  return text === undefined ? t.common.failedTryAgain : text(name);
 }

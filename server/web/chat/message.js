@@ -1,8 +1,9 @@
 // @ts-check
 /** The lines of a conversation as elements. Texts become text nodes, whatever they contain. */
-import { bdi, button, icon, make, setAttributes, setText } from "./dom.js";
+import { bdi, button, icon, make, partsOf, setAttributes, setText } from "./dom.js";
 import { splitMessage } from "./rich_text.js";
 import { dayText, timeText } from "./text.js";
+import { t } from "./texts.js";
 import { markOf } from "./timeline.js";
 
 /**
@@ -21,14 +22,6 @@ import { markOf } from "./timeline.js";
  *   readonly ask: () => void, readonly requested: boolean
  * }} Context
  */
-
-const MARKS = {
-  waiting: "Waiting",
-  sent: "Sent",
-  delivered: "Delivered",
-  read: "Read",
-  failed: "Not sent",
-};
 
 /** @param {Part} part */
 function partOf(part) {
@@ -54,9 +47,9 @@ const bubble = (body) =>
  */
 export function makeRow(row, context) {
   if (row.kind === "day") return make("li", { class: "day" });
-  if (row.kind === "new") return make("li", { class: "new" }, make("span", {}, "Unread messages"));
+  if (row.kind === "new") return make("li", { class: "new" }, make("span", {}, t.talk.unread));
   const { out, body } = row.item;
-  const who = make("span", { class: "sr" }, out ? "You: " : "");
+  const who = make("span", { class: "sr" }, out ? t.common.you : "");
   const element = make("li", {}, who, bubble(body), make("div", { class: "meta" }));
   updateRow(element, row, context);
   return element;
@@ -118,20 +111,20 @@ function metaOf(item, mark, context) {
   const time = make("time", { datetime: new Date(at).toISOString() }, timeText(at));
   if (mark === null) return [time];
   if (mark === "asked") {
-    const text = make("span", {}, "Waiting for ", bdi(title), " to accept");
+    const text = make("span", {}, ...partsOf(t.message.asked, bdi(title)));
     return [time, icon("waiting"), text];
   }
   if (mark === "unasked") {
-    const text = make("span", {}, "Not sent: ", bdi(title), " is not a contact yet");
+    const text = make("span", {}, ...partsOf(t.message.unasked, bdi(title)));
     const acts = asks(item, context)
-      ? [button(requested ? "Accept their request" : "Send a contact request", ask)]
+      ? [button(requested ? t.message.acceptRequest : t.message.sendRequest, ask)]
       : [];
     return [time, icon("waiting"), text, ...acts];
   }
-  if (mark !== "failed") return [time, icon(mark), MARKS[mark]];
+  if (mark !== "failed") return [time, icon(mark), t.message[mark]];
   const acts = seq > 0 ? [] : [
-    button("Try again", () => retry(key)),
-    button("Remove", () => drop(key)),
+    button(t.common.tryAgain, () => retry(key)),
+    button(t.common.remove, () => drop(key)),
   ];
-  return [icon(mark), make("span", {}, failure ?? MARKS.failed), ...acts];
+  return [icon(mark), make("span", {}, failure ?? t.message.failed), ...acts];
 }

@@ -1,5 +1,6 @@
 // @ts-check
 /** Names of accounts as people type them. Nothing here touches the page. */
+import { t } from "./texts.js";
 
 /** Full-width and half-width forms. */
 const WIDE = /[\u3000\uff00-\uffef]/g;
@@ -40,10 +41,8 @@ export const canBeName = (name) =>
  */
 export function nameFault(text, domain) {
   const name = normalName(text, domain);
-  if (name === "") return "Choose a name.";
-  if (/\s/.test(name)) return "A name has no spaces. Use a dot, a hyphen or an underscore.";
-  if (name.length > 256) return "This name is too long.";
-  return canBeName(name)
-    ? null
-    : "A name consists of letters, digits, dots, hyphens and underscores.";
+  if (name === "") return t.name.empty;
+  if (/\s/.test(name)) return t.name.spaces;
+  if (name.length > 256) return t.name.long;
+  return canBeName(name) ? null : t.name.letters;
 }

@@ -1,6 +1,7 @@
 // @ts-check
 /** A button that shows what is typed into the field of a password. */
 import { byId, setAttributes, setText } from "./dom.js";
+import { t } from "./texts.js";
 
 /**
  * Makes the button `toggle` show and hide the password in `field`; both are ids.
@@ -12,7 +13,7 @@ export function revealPassword(field, toggle) {
   const button = byId(toggle, HTMLButtonElement);
   const show = (/** @type {boolean} */ shown) => {
     input.type = shown ? "text" : "password";
-    setText(button, shown ? "Hide" : "Show");
+    setText(button, shown ? t.common.hide : t.common.show);
     setAttributes(button, { "aria-pressed": String(shown) });
   };
   button.addEventListener("click", () => {

@@ -2,6 +2,7 @@
 /** Who is in the list, and in which order. Nothing here touches the page. */
 
 import { oneLine } from "./rich_text.js";
+import { t } from "./texts.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -17,9 +18,6 @@ import { oneLine } from "./rich_text.js";
  *   readonly asked: boolean, readonly self: boolean
  * }} Entry
  */
-
-/** What the conversation with oneself is called. */
-export const NOTES = "Notes";
 
 /** In this order people are shown who are online. */
 const RANKS = ["chat", "online", "away", "xa", "dnd"];
@@ -65,7 +63,7 @@ function entryOf({ contacts, conversations, blocked }, name, self) {
   const conversation = conversations.get(name);
   return {
     name,
-    title: self ? NOTES : oneLine(contact?.label ?? "") || name,
+    title: self ? t.common.notes : oneLine(contact?.label ?? "") || name,
     presence: contact !== undefined && sees(contact) && !self ? contact.presence : null,
     unread: self ? 0 : conversation?.unread ?? 0,
     at: conversation?.lastAt ?? 0,

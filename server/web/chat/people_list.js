@@ -14,6 +14,7 @@ import {
 import { entriesOf, isOnline } from "./people.js";
 import { lineOf } from "./row_text.js";
 import { hueOf, initials, shortTime, showText } from "./text.js";
+import { t } from "./texts.js";
 
 /**
  * @import { Chat } from "./app.js"
@@ -135,11 +136,11 @@ export class People {
   #noneText(count) {
     if (count > 0) return "";
     const { messagesFrom, requests } = this.#chat.client;
-    if (messagesFrom === null) return "Loading …";
-    if (this.#find.value !== "") return "Nobody of this name. The plus above adds a contact.";
-    if (this.#filter === "online") return "Nobody is online.";
-    if (this.#filter === "unread") return "Nothing is unread.";
-    return requests.size > 0 ? "" : "Nobody here yet. Add a contact with the plus above.";
+    if (messagesFrom === null) return t.common.loading;
+    if (this.#find.value !== "") return t.list.nobodyNamed;
+    if (this.#filter === "online") return t.list.nobodyOnline;
+    if (this.#filter === "unread") return t.list.nothingUnread;
+    return requests.size > 0 ? "" : t.list.nobody;
   }
 
   #showFilters() {
@@ -214,7 +215,9 @@ export class People {
     setAttributes(count, { class: unread > 0 && !blocked ? "unread" : null });
     const told = unread > 0 ? String(unread) : "";
     if (count.firstChild?.textContent === told) return;
-    count.replaceChildren(...unread > 0 ? [told, make("span", { class: "sr" }, " unread")] : []);
+    count.replaceChildren(
+      ...unread > 0 ? [told, make("span", { class: "sr" }, t.list.unreadCount)] : [],
+    );
   }
 
   #showRequests() {
@@ -222,11 +225,11 @@ export class People {
     const count = names.length;
     if (count === 0) this.#showRequestList(false);
     this.#requests.hidden = count === 0;
-    setText(byId("requests-title", HTMLElement), count === 1 ? "1 request" : `${count} requests`);
+    setText(byId("requests-title", HTMLElement), t.requests.title(count));
     const parts = names.slice(0, NAMED).flatMap((name, i) =>
       i === 0 ? [bdi(name)] : [", ", bdi(name)]
     );
-    if (count > NAMED) parts.push(` and ${count - NAMED} more`);
+    if (count > NAMED) parts.push(t.requests.more(count - NAMED));
     setParts(byId("requests-names", HTMLElement), parts);
     showList(this.#requestList, names, {
       key: (name) => name,
@@ -260,16 +263,21 @@ export class People {
         "p",
         { class: "lines" },
         make("strong", {}, bdi(name)),
-        make("span", { class: "quiet" }, "wants to be your contact"),
+        make("span", { class: "quiet" }, t.requests.wants),
       ),
       make(
         "span",
         { class: "row" },
-        button("Accept", () => tell(accept()), { class: "main", "aria-label": `Accept ${name}` }),
-        button("Decline", () => tell(client.deny(name)), { "aria-label": `Decline ${name}` }),
-        button("Block", () => tell(client.block(name)), {
+        button(t.requests.accept, () => tell(accept()), {
+          class: "main",
+          "aria-label": t.requests.acceptName(name),
+        }),
+        button(t.requests.decline, () => tell(client.deny(name)), {
+          "aria-label": t.requests.declineName(name),
+        }),
+        button(t.common.block, () => tell(client.block(name)), {
           class: "danger",
-          "aria-label": `Block ${name}`,
+          "aria-label": t.requests.blockName(name),
         }),
       ),
     );

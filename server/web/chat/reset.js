@@ -3,6 +3,7 @@
 import { make, onSubmit, setText } from "./dom.js";
 import { passwordFault, passwordRule } from "./text.js";
 import { SERVER } from "./server.js";
+import { t } from "./texts.js";
 
 const RESET = "#reset=";
 
@@ -36,13 +37,13 @@ export function userOf(code) {
 export function resetErrorText(code) {
   switch (code) {
     case "forbidden":
-      return "This link was used, or is too old. Ask for another one.";
+      return t.reset.used;
     case "bad_request":
-      return "This password cannot be used. Try another.";
+      return t.reset.cannotBeUsed;
     case "rate_limited":
-      return "Too many tries. Wait a moment.";
+      return t.reset.tooMany;
     default:
-      return "The server cannot do this now. Try again in a moment.";
+      return t.reset.later;
   }
 }
 
@@ -81,16 +82,21 @@ export async function resetForm(code, done) {
   const form = make(
     "form",
     { id: "reset", class: "card", "aria-labelledby": "reset-title" },
-    make("h1", { id: "reset-title" }, "Set a new password"),
+    make("h1", { id: "reset-title" }, t.reset.title),
     make("p", { class: "quiet" }, make("bdi", {}, user)),
     // So that browsers know whose password they keep.
-    make("input", { type: "hidden", autocomplete: "username", value: user, "aria-label": "Name" }),
-    make("label", { for: "reset-password" }, "New password"),
+    make("input", {
+      type: "hidden",
+      autocomplete: "username",
+      value: user,
+      "aria-label": t.reset.name,
+    }),
+    make("label", { for: "reset-password" }, t.reset.password),
     field,
     make("p", { id: "reset-rule", class: "quiet" }, passwordRule(lengthMin)),
-    make("p", { class: "quiet" }, "All devices of this account are signed out then."),
+    make("p", { class: "quiet" }, t.reset.help),
     error,
-    make("button", { type: "submit", class: "main" }, "Set the password"),
+    make("button", { type: "submit", class: "main" }, t.reset.go),
   );
   onSubmit(form, async () => {
     const fault = passwordFault(field.value, lengthMin);

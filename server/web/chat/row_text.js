@@ -2,6 +2,7 @@
 /** What the second line of a row in the list says. Nothing here touches the page. */
 import { oneLine } from "./rich_text.js";
 import { showText } from "./text.js";
+import { t } from "./texts.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -39,17 +40,17 @@ export function lineOf({ client, peer, typing, drafts, previews }, entry) {
     label,
     text,
   });
-  if (blocked) return plain("Blocked");
-  if (typing.has(name)) return { kind: "typing", label: "", text: "Typing …" };
+  if (blocked) return plain(t.list.blocked);
+  if (typing.has(name)) return { kind: "typing", label: "", text: t.list.typing };
   const draft = peer() === name ? "" : oneLine(drafts.of(name));
-  if (draft !== "") return { kind: "draft", label: "Draft: ", text: draft };
-  const mine = self ? "" : "You: ";
+  if (draft !== "") return { kind: "draft", label: t.list.draft, text: draft };
+  const mine = self ? "" : t.common.you;
   const pending = client.pending.findLast(({ to }) => to === name);
   if (pending !== undefined) return plain(oneLine(pending.body), mine);
   const last = previews.of(name);
   if (last !== undefined) return plain(oneLine(last.body), last.out ? mine : "");
   if (at > 0) return plain("");
   if (presence !== null) return plain(oneLine(presence.status) || showText(presence.show));
-  if (self) return plain("Write notes to yourself");
-  return plain(asked ? "Has not accepted yet" : "Does not show when they are online");
+  if (self) return plain(t.list.ownNotes);
+  return plain(asked ? t.list.notAccepted : t.list.hidden);
 }

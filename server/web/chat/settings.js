@@ -1,12 +1,25 @@
 // @ts-check
 /** The account: devices, who may write, who is blocked, the password, and the way out. */
 import { ask } from "./ask.js";
-import { bdi, button, byId, dialog, make, onSubmit, setParts, setText, showList } from "./dom.js";
+import {
+  bdi,
+  button,
+  byId,
+  dialog,
+  make,
+  onSubmit,
+  partsOf,
+  setParts,
+  setText,
+  showList,
+} from "./dom.js";
 import { AWAY_MINUTES } from "./idle.js";
+import { chooseLanguage, LANGUAGES } from "./language.js";
 import { revealPassword } from "./password_field.js";
 import { oneLine } from "./rich_text.js";
 import { SERVER } from "./server.js";
-import { dayText, errorText, passwordFault, passwordRule, signOutText } from "./text.js";
+import { errorText, passwordFault, passwordRule, signOutText, sinceText } from "./text.js";
+import { t } from "./texts.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -21,6 +34,7 @@ export class Settings {
   #error = byId("settings-error", HTMLElement);
   #told = byId("password-told", HTMLElement);
   #away = byId("away-after", HTMLSelectElement);
+  #language = byId("language", HTMLSelectElement);
   #lengthMin = 1;
   #chat;
 
@@ -34,12 +48,20 @@ export class Settings {
       }
     }
     for (const minutes of AWAY_MINUTES) {
-      const text = minutes === 0 ? "Never" : `After ${minutes} minutes`;
+      const text = minutes === 0 ? t.settings.awayNever : t.settings.awayMinutes(minutes);
       this.#away.append(make("option", { value: minutes }, text));
     }
     this.#away.addEventListener("change", () => {
       const minutes = AWAY_MINUTES.find((each) => String(each) === this.#away.value);
       chat.idle.minutes = minutes ?? chat.idle.minutes;
+    });
+    for (const [language, name] of Object.entries(LANGUAGES)) {
+      this.#language.append(make("option", { value: language, lang: language }, name));
+    }
+    this.#language.value = t.language;
+    this.#language.addEventListener("change", () => {
+      chooseLanguage(this.#language.value);
+      location.reload();
     });
     revealPassword("password-new", "password-show");
     onSubmit(byId("password-form", HTMLFormElement), () => this.#changePassword());
@@ -48,7 +70,7 @@ export class Settings {
 
   #open() {
     const { user, domain } = this.#chat.client.state;
-    setParts(byId("settings-who", HTMLElement), ["Signed in as ", bdi(`${user}@${domain}`)]);
+    setParts(byId("settings-who", HTMLElement), partsOf(t.settings.who, bdi(`${user}@${domain}`)));
     this.#away.value = String(this.#chat.idle.minutes);
     byId("password-user", HTMLInputElement).value = user ?? "";
     for (const element of [this.#error, this.#told]) setText(element, "");
@@ -66,13 +88,13 @@ export class Settings {
       // Then the server says it when the password is changed.
     }
     const rule = passwordRule(this.#lengthMin);
-    const text = "Your other devices are signed out.";
+    const text = t.settings.passwordHelp;
     setText(byId("password-help", HTMLElement), rule === "" ? text : `${rule} ${text}`);
   }
 
   async #loadDevices() {
     const { client } = this.#chat;
-    if (this.#devices.childElementCount === 0) setText(this.#devices, "Loading …");
+    if (this.#devices.childElementCount === 0) setText(this.#devices, t.common.loading);
     try {
       const devices = await client.devices();
       if (this.#devices.childElementCount === 0) setText(this.#devices, "");
@@ -98,21 +120,28 @@ export class Settings {
    */
   #makeDevice({ device, label, createdAt, online }, own) {
     const { client, attempt } = this.#chat;
-    const now = own ? "this one" : online ? "online" : "offline";
-    const since = dayText(createdAt, Date.now()).toLowerCase() === "today"
-      ? "since today"
-      : `since ${dayText(createdAt, Date.now())}`;
+    const since = sinceText(createdAt, Date.now());
+    const state = own
+      ? t.settings.deviceOwn
+      : online
+      ? t.settings.deviceOnline
+      : t.settings.deviceOffline;
     const text = make(
       "span",
       { class: "lines" },
       make("bdi", {}, oneLine(label) || device),
-      make("span", { class: "quiet" }, `${now}, ${since}`),
+      make("span", { class: "quiet" }, state(since)),
     );
     const end = async () => {
       if (await attempt(client.revoke(device), this.#error)) await this.#loadDevices();
     };
-    const name = `Sign out ${oneLine(label) || device}`;
-    return make("li", {}, text, ...own ? [] : [button("Sign out", end, { "aria-label": name })]);
+    const name = t.settings.signOutDevice(oneLine(label) || device);
+    return make(
+      "li",
+      {},
+      text,
+      ...own ? [] : [button(t.settings.signOut, end, { "aria-label": name })],
+    );
   }
 
   /** @param {string} value */
@@ -134,12 +163,12 @@ export class Settings {
     try {
       await client.changePassword({ old: old.value, new: wanted.value });
       form.reset();
-      setText(this.#told, "The password was changed.");
+      setText(this.#told, t.settings.passwordDone);
       await this.#loadDevices();
     } catch (error) {
       const { code } = /** @type {Api.RoostError} */ (error);
       const wrong = code === "unauthorized" || code === "forbidden";
-      setText(this.#told, wrong ? "The current password is another." : errorText(error) ?? "");
+      setText(this.#told, wrong ? t.settings.passwordWrong : errorText(error) ?? "");
       old.focus();
     }
   }
@@ -156,7 +185,7 @@ export class Settings {
       expiresAt,
     });
     const unsent = pending.map(({ to, body }) => ({ to: titleOf(to), body: oneLine(body) }));
-    const question = { title: "Sign out?", text, unsent, action: "Sign out" };
+    const question = { title: t.signOut.title, text, unsent, action: t.settings.signOut };
     if (text.length > 0 && !await ask(question)) return;
     await client.signOut();
   }
@@ -176,8 +205,8 @@ export class Settings {
           "li",
           {},
           bdi(name),
-          button("Unblock", () => attempt(client.unblock(name), this.#error), {
-            "aria-label": `Unblock ${name}`,
+          button(t.common.unblock, () => attempt(client.unblock(name), this.#error), {
+            "aria-label": t.settings.unblockName(name),
           }),
         ),
       update: () => {},

@@ -7,6 +7,7 @@ import { nameFault } from "./names.js";
 import { revealPassword } from "./password_field.js";
 import { SERVER } from "./server.js";
 import { passwordFault, passwordRule, signInErrorText } from "./text.js";
+import { t } from "./texts.js";
 
 /**
  * @typedef {(
@@ -93,9 +94,9 @@ export class SignIn {
 
   #show() {
     const isNew = this.#isNew;
-    setText(this.#title, isNew ? "Make an account" : "Sign in");
-    setText(this.#go, isNew ? "Make the account" : "Sign in");
-    setText(this.#switch, isNew ? "I have an account" : "Make an account");
+    setText(this.#title, isNew ? t.signIn.titleNew : t.signIn.title);
+    setText(this.#go, isNew ? t.signIn.goNew : t.signIn.go);
+    setText(this.#switch, isNew ? t.signIn.toOld : t.signIn.toNew);
     this.#switch.hidden = this.#registration === "closed";
     this.#password.autocomplete = isNew ? "new-password" : "current-password";
     const rule = isNew ? passwordRule(this.#lengthMin) : "";
@@ -122,7 +123,7 @@ export class SignIn {
     setText(this.#error, this.#fault() ?? "");
     if (this.#error.textContent !== "") return;
     const label = this.#go.textContent ?? "";
-    setText(this.#go, "One moment …");
+    setText(this.#go, t.start.wait);
     const invite = this.#invite.required ? { invite: this.#invite.value.trim() } : {};
     const account = { user: this.#user.value.trim(), password: this.#password.value, ...invite };
     const plain = !this.#isNew && this.#plain ? { plain: true } : {};

@@ -2,6 +2,7 @@
 /** One's own status: shown above the list, set in a dialog, and kept in this browser. */
 import { byId, dialog, make, onSubmit, setAttributes, setText } from "./dom.js";
 import { hueOf, initials, showText } from "./text.js";
+import { t } from "./texts.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -14,7 +15,7 @@ import { hueOf, initials, showText } from "./text.js";
 const SHOWS = ["online", "chat", "away", "xa", "dnd", "invisible"];
 
 /** @param {Own["show"]} show */
-const textOf = (show) => show === "invisible" ? "Invisible" : showText(show);
+const textOf = (show) => show === "invisible" ? t.shows.invisible : showText(show);
 
 /** @param {Chat} chat */
 const keptAt = ({ client }) => `roost chat status ${client.state.user}`;
@@ -123,7 +124,7 @@ export class OwnStatus {
     badge.className = `badge hue-${hueOf(name)}`;
     const off = link !== "online" || show === "invisible";
     setAttributes(byId("own-dot", HTMLElement), { "data-show": off ? "offline" : show });
-    const text = link === "online" ? status || textOf(show) : "Not connected";
+    const text = link === "online" ? status || textOf(show) : t.status.notConnected;
     setText(byId("own-line", HTMLElement), text);
   }
 }

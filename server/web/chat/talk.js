@@ -7,6 +7,7 @@ import {
   byId,
   isComposing,
   make,
+  partsOf,
   setAttributes,
   setParts,
   setText,
@@ -16,6 +17,7 @@ import { makeRow, updateRow } from "./message.js";
 import { awaitsAnswer, relationTo, sees } from "./people.js";
 import { Reading } from "./reading.js";
 import { errorText, hueOf, initials, presenceText, sendErrorText, showText } from "./text.js";
+import { t } from "./texts.js";
 import { readPages, Timeline } from "./timeline.js";
 
 /**
@@ -104,7 +106,7 @@ export class Talk {
     if (out === true || this.#chat.isSelf(peer)) return;
     const title = this.#chat.titleOf(peer);
     if (!this.#chat.client.blocked.has(peer)) {
-      this.#chat.announce(open ? `${title}: ${body}` : `Message from ${title}`);
+      this.#chat.announce(open ? t.talk.announceText(title, body) : t.talk.announce(title));
     }
     if (open) this.#reading.came(seq, this.#atEnd);
   }
@@ -157,7 +159,7 @@ export class Talk {
     const timeline = this.#timeline(peer);
     const before = timeline.loaded ? timeline.oldest : undefined;
     this.#loading = true;
-    setText(this.#more, "Loading …");
+    setText(this.#more, t.common.loading);
     try {
       const first = Math.min(FIRST_PAGE_MAX, Math.max(PAGE, this.#reading.unread + BEFORE_UNREAD));
       const limit = before === undefined ? first : PAGE;
@@ -181,7 +183,7 @@ export class Talk {
 
   /** @param {unknown} error */
   #loadFailed(error) {
-    const again = button("Load again", () => {
+    const again = button(t.talk.loadAgain, () => {
       this.#loading = false;
       this.#load();
     });
@@ -206,7 +208,7 @@ export class Talk {
     else if (older) log.scrollTop = log.scrollHeight - fromEnd;
     const none = timeline.loaded && timeline.items().length === 0;
     if (none) {
-      setText(this.#more, this.#chat.isSelf(peer) ? "Only you see what you write here." : "");
+      setText(this.#more, this.#chat.isSelf(peer) ? t.talk.onlyYouWrite : "");
     } else if (timeline.loaded && !this.#loading && this.#more.childElementCount === 0) {
       setText(this.#more, "");
     }
@@ -263,10 +265,10 @@ export class Talk {
       "data-show": seen && !isSelf(peer) ? contact.presence.show : null,
       title: seen && !isSelf(peer) ? showText(contact.presence.show) : null,
     });
-    const asked = contact?.pendingOut === true ? "Has not accepted yet" : "";
+    const asked = contact?.pendingOut === true ? t.list.notAccepted : "";
     const line = seen ? presenceText(contact.presence, Date.now()) : asked;
-    setText(byId("talk-line", HTMLElement), isSelf(peer) ? "Only you see these" : line);
-    const parts = typing.has(peer) ? [bdi(title), " is typing …"] : [];
+    setText(byId("talk-line", HTMLElement), isSelf(peer) ? t.talk.onlyYou : line);
+    const parts = typing.has(peer) ? partsOf(t.talk.typing, bdi(title)) : [];
     setParts(byId("typing", HTMLElement), parts);
     byId("talk-info", HTMLElement).hidden = isSelf(peer);
   }
@@ -296,17 +298,13 @@ export class Talk {
     this.#notice.hidden = wanted === "";
     const name = bdi(titleOf(peer));
     if (wanted === "blocked") {
-      const act = button("Unblock", () => attempt(client.unblock(peer)));
-      this.#notice.replaceChildren(make("p", {}, "You have blocked ", name, "."), act);
+      const act = button(t.common.unblock, () => attempt(client.unblock(peer)));
+      this.#notice.replaceChildren(make("p", {}, ...partsOf(t.talk.blocked, name)), act);
     } else if (wanted === "asked") {
-      const text = make("p", {}, name, " has not accepted your request yet. ");
-      text.append("What you write is delivered when they do.");
-      this.#notice.replaceChildren(text);
+      this.#notice.replaceChildren(make("p", {}, ...partsOf(t.talk.asked, name)));
     } else {
-      const act = button("Add or block …", () => showContact(peer));
-      const text = make("p", {}, name, " is not one of your contacts. ");
-      text.append("If they take messages from contacts only, yours wait until they accept you.");
-      this.#notice.replaceChildren(text, act);
+      const act = button(t.talk.addOrBlock, () => showContact(peer));
+      this.#notice.replaceChildren(make("p", {}, ...partsOf(t.talk.stranger, name)), act);
     }
   }
 
@@ -330,7 +328,10 @@ export class Talk {
   #showDown() {
     const { unread } = this.#reading;
     this.#down.hidden = this.#atEnd;
-    setText(byId("log-down-text", HTMLElement), unread === 0 ? "Newest" : `${unread} new`);
+    setText(
+      byId("log-down-text", HTMLElement),
+      unread === 0 ? t.talk.newest : t.talk.newCount(unread),
+    );
   }
 
   // Sending.

@@ -1,24 +1,15 @@
 // @ts-check
 /** What the chat says in words. Nothing here touches the page. */
+import { localeOf } from "./language.js";
 import { oneLine } from "./rich_text.js";
+import { t } from "./texts.js";
 
 /**
  * @import * as Api from "../client.d.ts"
  */
 
-/** @type {Readonly<Record<Api.Presence["show"], string>>} */
-const SHOWS = {
-  online: "Online",
-  chat: "Free to chat",
-  away: "Away",
-  xa: "Away for long",
-  dnd: "Do not disturb",
-  offline: "Offline",
-  unknown: "Unknown",
-};
-
 /** @param {Api.Presence["show"]} show */
-export const showText = (show) => SHOWS[show] ?? SHOWS.online;
+export const showText = (show) => Object.hasOwn(t.shows, show) ? t.shows[show] : t.shows.online;
 
 const DAY_MS = 86_400_000;
 
@@ -29,25 +20,38 @@ const DAY_MS = 86_400_000;
  */
 export function presenceText({ show, status, lastSeen }, now) {
   if (show === "offline" && lastSeen > 0) {
-    const day = dayText(lastSeen, now);
-    return `Offline, last seen ${
-      day === "Today" ? "" : `${day.replace("Yesterday", "yesterday")}, `
-    }${timeText(lastSeen)}`;
+    const time = timeText(lastSeen);
+    const days = daysBetween(lastSeen, now);
+    if (days === 0) return t.presence.seenToday(time);
+    return days === 1
+      ? t.presence.seenYesterday(time)
+      : t.presence.seenOn(dayText(lastSeen, now), time);
   }
-  if (show === "unknown") return "Unknown at the moment";
+  if (show === "unknown") return t.presence.unknown;
   const said = oneLine(status);
-  return said === "" ? showText(show) : `${showText(show)} – ${said}`;
+  return said === "" ? showText(show) : t.presence.withStatus(showText(show), said);
 }
 
+const LOCALE = localeOf(t.language, navigator.languages);
+const format = (/** @type {Intl.DateTimeFormatOptions} */ options) =>
+  new Intl.DateTimeFormat(LOCALE, options);
+const TIME = format({ hour: "numeric", minute: "2-digit" });
+const WEEKDAY = format({ weekday: "long" });
+const WEEKDAY_SHORT = format({ weekday: "short" });
+const DAY = format({ day: "numeric", month: "long" });
+const DAY_SHORT = format({ day: "numeric", month: "short" });
+const DATE = format({ day: "numeric", month: "long", year: "numeric" });
+
 /** @param {number} at */
-export function timeText(at) {
-  return new Date(at).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
-}
+export const timeText = (at) => TIME.format(at);
 
 /** @param {number} at */
 function midnight(at) {
   return new Date(at).setHours(0, 0, 0, 0);
 }
+
+/** Days of the calendar from one time to another. @param {number} at @param {number} now */
+const daysBetween = (at, now) => Math.round((midnight(now) - midnight(at)) / DAY_MS);
 
 /**
  * `Today`, `Yesterday`, a weekday within the week before, or a date.
@@ -55,16 +59,22 @@ function midnight(at) {
  * @param {number} now
  */
 export function dayText(at, now) {
-  const days = Math.round((midnight(now) - midnight(at)) / DAY_MS);
-  const date = new Date(at);
-  if (days === 0) return "Today";
-  if (days === 1) return "Yesterday";
-  if (days > 1 && days < 7) return date.toLocaleDateString([], { weekday: "long" });
-  const year = date.getFullYear() === new Date(now).getFullYear() ? {} : { year: "numeric" };
-  const format = /** @type {Intl.DateTimeFormatOptions} */ (
-    { day: "numeric", month: "long", ...year }
-  );
-  return date.toLocaleDateString([], format);
+  const days = daysBetween(at, now);
+  if (days === 0) return t.days.today;
+  if (days === 1) return t.days.yesterday;
+  if (days > 1 && days < 7) return WEEKDAY.format(at);
+  return (new Date(at).getFullYear() === new Date(now).getFullYear() ? DAY : DATE).format(at);
+}
+
+/**
+ * Since when something is: `since yesterday`.
+ * @param {number} at
+ * @param {number} now
+ */
+export function sinceText(at, now) {
+  const days = daysBetween(at, now);
+  if (days === 0) return t.settings.sinceToday;
+  return days === 1 ? t.settings.sinceYesterday : t.settings.since(dayText(at, now));
 }
 
 /**
@@ -75,27 +85,8 @@ export function dayText(at, now) {
 export function shortTime(at, now) {
   if (at === 0) return "";
   if (midnight(at) === midnight(now)) return timeText(at);
-  return now - at < 6 * DAY_MS
-    ? new Date(at).toLocaleDateString([], { weekday: "short" })
-    : new Date(at).toLocaleDateString([], { day: "numeric", month: "short" });
+  return (now - at < 6 * DAY_MS ? WEEKDAY_SHORT : DAY_SHORT).format(at);
 }
-
-/** Refusals that the server's text says less well. @type {Readonly<Record<string, string>>} */
-const ERRORS = {
-  bad_request: "That is not possible.",
-  too_large: "This is too long.",
-  not_found: "This does not exist any more.",
-  forbidden: "This is not allowed.",
-  unsupported: "The server cannot do this.",
-  reset: "That did not work. Try again.",
-  offline: "The server does not answer. Check the connection and try again.",
-  untrusted: "The server could not prove that it knows this account. Nothing was sent to it.",
-  busy: "The server has too much to do. Try again in a moment.",
-  unavailable: "The server cannot do this now. Try again in a moment.",
-  limit_reached: "There are too many already.",
-  moved: "This account is at home at another server. Sign in there:",
-  storage: "The browser does not let this page store anything: unsent messages may be lost.",
-};
 
 /**
  * What to tell of a failure; `null` for what nobody needs to hear.
@@ -107,10 +98,10 @@ export function errorText(error) {
     /** @type {{ code?: string, message?: string, retryAfterMs?: number }} */ (error ?? {});
   if (code === "closed") return null;
   if (code === "rate_limited") {
-    const seconds = Math.ceil((retryAfterMs ?? 1000) / 1000);
-    return `Too many tries. Wait ${seconds} ${seconds === 1 ? "second" : "seconds"}.`;
+    return t.tooManyTries(Math.ceil((retryAfterMs ?? 1000) / 1000));
   }
-  return ERRORS[code] ?? (message === "" ? "That did not work." : message);
+  if (Object.hasOwn(t.errors, code)) return t.errors[/** @type {keyof typeof t.errors} */ (code)];
+  return message === "" ? t.common.failed : message;
 }
 
 /**
@@ -121,11 +112,9 @@ export function sendErrorText(error) {
   const { code, retryAfterMs } =
     /** @type {{ code?: string, retryAfterMs?: number }} */ (error ?? {});
   if (code === "limit_reached") {
-    return retryAfterMs === undefined
-      ? "Not sent: too many messages wait for them to accept already."
-      : "Not sent: you have sent too many messages. Try again later.";
+    return retryAfterMs === undefined ? t.message.tooManyWaiting : t.message.tooManySent;
   }
-  return errorText(error) ?? "Not sent";
+  return errorText(error) ?? t.message.failed;
 }
 
 /**
@@ -135,20 +124,17 @@ export function sendErrorText(error) {
  */
 export function signInErrorText(error, { isNew = false, invited = false } = {}) {
   const { code } = /** @type {{ code?: string }} */ (error ?? {});
-  if (code === "unauthorized") return "The name or the password is wrong.";
-  if (isNew && code === "conflict") return "This name is taken. Choose another one.";
-  if (isNew && code === "bad_request") return "This name or password cannot be used. Try another.";
+  if (code === "unauthorized") return t.signIn.wrong;
+  if (isNew && code === "conflict") return t.signIn.taken;
+  if (isNew && code === "bad_request") return t.signIn.cannotBeUsed;
   if (isNew && code === "forbidden") {
-    return invited
-      ? "This invite is not valid (any more). Ask for another one."
-      : "New accounts cannot be made here.";
+    return invited ? t.signIn.inviteInvalid : t.signIn.closed;
   }
-  return errorText(error) ?? "That did not work.";
+  return errorText(error) ?? t.common.failed;
 }
 
 /** A rule for passwords. @param {number} lengthMin */
-export const passwordRule = (lengthMin) =>
-  lengthMin <= 1 ? "" : `At least ${lengthMin} characters.`;
+export const passwordRule = (lengthMin) => lengthMin <= 1 ? "" : t.password.rule(lengthMin);
 
 /**
  * What is wrong with a new password, in words; null where nothing is.
@@ -156,23 +142,19 @@ export const passwordRule = (lengthMin) =>
  * @param {number} lengthMin characters
  */
 export function passwordFault(password, lengthMin) {
-  if ([...password].length < lengthMin) return `Use at least ${lengthMin} characters.`;
-  if (new TextEncoder().encode(password).length > 1024) return "This password is too long.";
-  return /\p{C}/u.test(password) ? "This password has characters that cannot be used." : null;
+  if ([...password].length < lengthMin) return t.password.short(lengthMin);
+  if (new TextEncoder().encode(password).length > 1024) return t.password.long;
+  return /\p{C}/u.test(password) ? t.password.characters : null;
 }
 
-/** Why a message was refused. @type {Readonly<Record<string, string>>} */
-const REASONS = {
-  "": "it was not accepted",
-  not_accepted: "it was not accepted",
-  blocked: "it was not accepted",
-};
+/** Reasons of recipients, which senders are not to tell apart. */
+const NOT_ACCEPTED = ["", "not_accepted", "blocked"];
 
-/** @param {string} reason @param {string} peer the recipient's name */
-export const reasonText = (reason, peer) =>
-  reason === "quota"
-    ? `Not delivered: ${peer}'s mailbox is full`
-    : `Not delivered: ${REASONS[reason] ?? "the server refused it"}`;
+/** Why a message was refused. @param {string} reason @param {string} peer the recipient's name */
+export function reasonText(reason, peer) {
+  if (reason === "quota") return t.message.mailboxFull(peer);
+  return NOT_ACCEPTED.includes(reason) ? t.message.notAccepted : t.message.refused;
+}
 
 /**
  * What is said before somebody signs out.
@@ -181,26 +163,16 @@ export const reasonText = (reason, peer) =>
  * @returns {readonly string[]} paragraphs
  */
 export function signOutText({ online, waiting, drafts, expiresAt }) {
-  const lost = [
-    ...waiting > 0 ? [waiting === 1 ? "1 message" : `${waiting} messages`] : [],
-    ...drafts > 0 ? [drafts === 1 ? "1 draft" : `${drafts} drafts`] : [],
-  ].join(" and ");
-  const paragraphs = [];
-  if (!online) {
-    const until = expiresAt === null ? "" : ` on ${dateText(expiresAt)}`;
-    paragraphs.push(
-      "There is no connection, so that the server cannot be notified. This browser forgets your " +
-        "sign-in and your messages now. For the server this device stays signed in until its " +
-        `sign-in ends${until}, or until you sign it out in the settings of another device.`,
-    );
-  }
-  if (lost !== "") paragraphs.push(`Not sent yet, and lost if you sign out: ${lost}.`);
-  return paragraphs;
+  const messages = waiting > 0 ? t.signOut.messages(waiting) : "";
+  const unsent = drafts > 0 ? t.signOut.drafts(drafts) : "";
+  const lost = messages !== "" && unsent !== ""
+    ? t.signOut.both(messages, unsent)
+    : messages + unsent;
+  return [
+    ...online ? [] : [t.signOut.offline(expiresAt === null ? null : DATE.format(expiresAt))],
+    ...lost === "" ? [] : [t.signOut.lost(lost)],
+  ];
 }
-
-/** @param {number} at */
-const dateText = (at) =>
-  new Date(at).toLocaleDateString([], { day: "numeric", month: "long", year: "numeric" });
 
 /**
  * The state of the connection; empty while all is well.
@@ -211,14 +183,10 @@ export function connectionText({ status, reason }, network = true) {
   switch (status) {
     case "connecting":
     case "waiting":
-      return network
-        ? "No connection to the server. Reconnecting …"
-        : "You are offline. Reconnecting when the network is back; messages are sent then.";
+      return network ? t.connection.none : t.connection.offline;
     case "stopped":
-      if (reason === "moved") return ERRORS["moved"] ?? "";
-      return reason === "replaced"
-        ? "This sign-in is in use elsewhere."
-        : "The server refused the connection.";
+      if (reason === "moved") return t.errors.moved;
+      return reason === "replaced" ? t.connection.replaced : t.connection.refused;
     default:
       return "";
   }
@@ -228,7 +196,7 @@ export function connectionText({ status, reason }, network = true) {
 export function initials(name) {
   const words = name.split(/[\s._-]+/u).filter((word) => word !== "");
   const letters = words.slice(0, 2).map((word) => [...word][0] ?? "");
-  return letters.join("").toLocaleUpperCase() || "?";
+  return letters.join("").toLocaleUpperCase(LOCALE) || "?";
 }
 
 /** One of eight colours, always the same for a name. @param {string} name */
@@ -237,6 +205,14 @@ export function hueOf(name) {
   for (const char of name) sum = Math.imul(sum ^ (char.codePointAt(0) ?? 0), 0x01000193);
   return ((sum ^ (sum >>> 15)) * 5 >>> 0) % 8;
 }
+
+/** @type {readonly (readonly [string, RegExp])[]} */
+const SYSTEMS = [
+  ["Android", /Android/],
+  ["Windows", /Windows/],
+  ["Mac", /Mac OS/],
+  ["Linux", /Linux/],
+];
 
 /**
  * What this browser is called in the list of devices: `Firefox on Android`.
@@ -251,9 +227,8 @@ export function deviceLabel(userAgent) {
     ? "Chrome"
     : /Safari/.test(userAgent)
     ? "Safari"
-    : "Browser";
+    : t.device.browser;
   const system = /iPhone|iPad/.exec(userAgent)?.[0] ??
-    [["Android", /Android/], ["Windows", /Windows/], ["Mac", /Mac OS/], ["Linux", /Linux/]]
-      .find(([, pattern]) => /** @type {RegExp} */ (pattern).test(userAgent))?.[0];
-  return system === undefined ? `${browser}, web chat` : `${browser} on ${system}`;
+    SYSTEMS.find(([, pattern]) => pattern.test(userAgent))?.[0];
+  return system === undefined ? t.device.alone(browser) : t.device.on(browser, system);
 }

@@ -1,7 +1,12 @@
 /** What the binary serves to browsers: pages with all that they load, and their content policy. */
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { addChat, type AssetHandler, dashboard } from "../../../server/web/assets.ts";
+import {
+  addChat,
+  type AssetHandler,
+  CHAT_LANGUAGES,
+  dashboard,
+} from "../../../server/web/assets.ts";
 import { docs } from "../../../server/web/docs/docs.ts";
 import { DESKTOP, findChromium, Person, startBrowser } from "../browser.ts";
 import { adminUrl } from "./look.ts";
@@ -36,7 +41,7 @@ function chat(): PageRow["serve"] {
 
 /** Every page for people that there is: a new one is a row here. */
 const PAGES: readonly PageRow[] = [
-  { name: "the chat", path: "/", at: "door", serve: chat(), filesMin: 4 },
+  { name: "the chat", path: "/", at: "door", serve: chat(), filesMin: 6 },
   {
     name: "the dashboard",
     path: "/admin",
@@ -103,6 +108,9 @@ async function crawl(base: string, first: string): Promise<ReadonlyMap<string, n
     assert.equal(response.headers.get("x-content-type-options"), "nosniff", path);
     sizes.set(path, text.length);
     waiting.push(...references(path, text).map((to) => new URL(to, url).pathname));
+    if (path === "/chat/main.js") {
+      waiting.push(...CHAT_LANGUAGES.map((language) => `/chat/chat.${language}.js`));
+    }
   }
   return sizes;
 }
