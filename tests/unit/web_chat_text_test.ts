@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseName } from "../../shard/name/name.ts";
 import { canBeName, nameFault, normalName } from "../../server/web/chat/names.js";
-import { oneLine, splitMessage } from "../../server/web/chat/rich_text.js";
+import { looksElsewhere, oneLine, splitMessage } from "../../server/web/chat/rich_text.js";
 import {
   errorText,
   passwordFault,
@@ -152,4 +152,14 @@ Deno.test("signOutText: says what is lost, and what the server cannot be notifie
   const [offline, lost] = signOutText({ ...none, online: false, waiting: 1, expiresAt: 0 });
   assert.match(offline!, /no connection.*cannot be notified.*1970/s);
   assert.match(lost!, /1 message/);
+});
+
+Deno.test("looksElsewhere: tells of hosts that are not those of their letters", () => {
+  const told = (text: string) => looksElsewhere(splitMessage(text)[0]!);
+  assert.equal(told("https://\u0430pple.com/"), true);
+  assert.equal(told("http://0x7f.1/"), true);
+  assert.equal(told("https://Example.org/x"), false);
+  assert.equal(told("www.example.org"), false);
+  assert.equal(told("ann@example.org"), false);
+  assert.equal(told("no link"), false);
 });

@@ -1,10 +1,13 @@
 // @ts-check
 /** The chat of one who is signed in: what the client tells goes to the parts of the page. */
+import { Alerts } from "./alerts.js";
 import { Connection } from "./connection.js";
 import { ContactDialogs, requestContact } from "./contact.js";
 import { Drafts } from "./drafts.js";
 import { byId, setText } from "./dom.js";
+import { Favicon } from "./favicon.js";
 import { Idle } from "./idle.js";
+import { Keys } from "./keys.js";
 import { canBeName, normalName } from "./names.js";
 import { People } from "./people_list.js";
 import { unreadOf } from "./people.js";
@@ -29,6 +32,7 @@ import { Typing } from "./typing.js";
  *   readonly drafts: Drafts,
  *   readonly previews: Previews,
  *   readonly idle: Idle,
+ *   readonly alerts: () => Alerts,
  *   readonly isSelf: (name: string) => boolean,
  *   readonly peer: () => string | null,
  *   readonly titleOf: (name: string) => string,
@@ -59,6 +63,7 @@ export class App {
   #panes = byId("panes", HTMLElement);
   #toast = byId("toast", HTMLElement);
   #announcer = byId("announce", HTMLElement);
+  #favicon = new Favicon();
   #toastTimer = 0;
   #planned = false;
   #ended = false;
@@ -88,6 +93,7 @@ export class App {
       drafts: this.drafts,
       previews: this.previews,
       idle: this.idle,
+      alerts: () => this.alerts,
       isSelf: (name) => name === user,
       peer: () => this.#peer,
       titleOf: (name) =>
@@ -101,12 +107,27 @@ export class App {
       changed: () => this.#plan(),
     };
     this.typing = typing;
+    this.alerts = new Alerts(chat);
     this.dialogs = new ContactDialogs(chat);
     this.people = new People(chat);
     this.talk = new Talk(chat);
     this.status = new OwnStatus(chat);
     this.settings = new Settings(chat);
     this.connection = new Connection(chat);
+    new Keys({
+      next: () => this.#step(1),
+      previous: () => this.#step(-1),
+      find: () => byId("find", HTMLInputElement).focus(),
+      list: () => this.people.focusRow(),
+      write: () => this.#peer === null ? undefined : this.talk.focus(),
+      settings: () => this.settings.open(),
+    });
+  }
+
+  /** Opens the conversation so many rows further in the list. @param {number} by */
+  #step(by) {
+    const name = this.people.nameAfter(by);
+    if (name !== null) this.#open(name);
   }
 
   start() {
@@ -116,6 +137,7 @@ export class App {
       this.typing.stopped(message.with);
       this.previews.take(message);
       this.talk.take(message);
+      this.alerts.message(message);
       plan();
     });
     client.on("undelivered", (event) => {
@@ -126,7 +148,10 @@ export class App {
       client.on(event, plan);
     }
     client.on("request", ({ from, pending }) => {
-      if (pending) this.#announce(t.requests.announce(from));
+      if (pending) {
+        this.#announce(t.requests.announce(from));
+        this.alerts.request(from);
+      }
       plan();
     });
     client.on("signal", ({ from, type }) => {
@@ -181,6 +206,7 @@ export class App {
     this.settings.render();
     this.previews.ask();
     const unread = unreadOf(this.#client);
+    this.#favicon.show(unread);
     document.title = unread === 0 ? "Roost" : `(${unread}) Roost`;
   }
 

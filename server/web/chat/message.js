@@ -1,7 +1,7 @@
 // @ts-check
 /** The lines of a conversation as elements. Texts become text nodes, whatever they contain. */
 import { bdi, button, icon, make, partsOf, setAttributes, setText } from "./dom.js";
-import { splitMessage } from "./rich_text.js";
+import { looksElsewhere, splitMessage } from "./rich_text.js";
 import { dayText, timeText } from "./text.js";
 import { t } from "./texts.js";
 import { markOf } from "./timeline.js";
@@ -31,7 +31,14 @@ function partOf(part) {
   if (href === undefined) return text;
   return make(
     "a",
-    { href, dir: "ltr", target: "_blank", rel: "noopener noreferrer nofollow" },
+    {
+      href,
+      dir: "ltr",
+      target: "_blank",
+      rel: "noopener noreferrer nofollow",
+      // Letters of other scripts may look like those of another host.
+      title: looksElsewhere(part) ? href : null,
+    },
     text,
   );
 }

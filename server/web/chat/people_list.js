@@ -86,6 +86,25 @@ export class People {
     (target ?? byId("add-open", HTMLElement)).focus({ preventScroll: start });
   }
 
+  /** The focus goes to the row that Tab leads to, also beside an open conversation. */
+  focusRow() {
+    const buttons = this.#buttons();
+    (buttons.find(({ tabIndex }) => tabIndex === 0) ?? this.#find).focus();
+  }
+
+  /**
+   * Who stands so many rows after the open conversation, as the list is shown; from none on it is
+   * the first or the last. Null: there is nobody.
+   * @param {number} by
+   */
+  nameAfter(by) {
+    const names = [...this.#list.children].map((row) =>
+      /** @type {HTMLElement} */ (row).dataset["key"] ?? ""
+    );
+    const at = names.indexOf(this.#chat.peer() ?? "");
+    return names[at < 0 ? (by > 0 ? 0 : names.length - 1) : at + by] ?? null;
+  }
+
   /** @returns {HTMLButtonElement[]} */
   #buttons() {
     return [...this.#list.querySelectorAll("button")];

@@ -97,6 +97,16 @@ function hrefOf(text) {
 }
 
 /**
+ * Whether the host that a link leads to is not the one that stands in its text, as where this has
+ * letters that only look like those of another.
+ * @param {Part} part
+ */
+export function looksElsewhere({ href, text }) {
+  if (href === undefined || !/^https?:/.test(href)) return false;
+  return !text.toLowerCase().includes(new URL(href).hostname);
+}
+
+/**
  * @param {string} text
  * @returns {Part[]}
  */

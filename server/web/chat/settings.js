@@ -1,5 +1,6 @@
 // @ts-check
 /** The account: devices, who may write, who is blocked, the password, and the way out. */
+import { AlertSettings } from "./alert_settings.js";
 import { ask } from "./ask.js";
 import {
   bdi,
@@ -36,12 +37,14 @@ export class Settings {
   #away = byId("away-after", HTMLSelectElement);
   #language = byId("language", HTMLSelectElement);
   #lengthMin = 1;
+  #alerts;
   #chat;
 
   /** @param {Chat} chat */
   constructor(chat) {
     this.#chat = chat;
-    byId("settings-open", HTMLElement).addEventListener("click", () => this.#open());
+    this.#alerts = new AlertSettings(chat.alerts());
+    byId("settings-open", HTMLElement).addEventListener("click", () => this.open());
     for (const input of this.#dialog.querySelectorAll("input")) {
       if (input.type === "radio") {
         input.addEventListener("change", () => this.#setFrom(input.value));
@@ -68,9 +71,11 @@ export class Settings {
     byId("sign-out", HTMLElement).addEventListener("click", () => this.#signOut());
   }
 
-  #open() {
+  /** Shows the settings. */
+  open() {
     const { user, domain } = this.#chat.client.state;
     setParts(byId("settings-who", HTMLElement), partsOf(t.settings.who, bdi(`${user}@${domain}`)));
+    this.#alerts.show();
     this.#away.value = String(this.#chat.idle.minutes);
     byId("password-user", HTMLInputElement).value = user ?? "";
     for (const element of [this.#error, this.#told]) setText(element, "");

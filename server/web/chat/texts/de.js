@@ -340,6 +340,39 @@ export const t = {
     signOut: "Abmelden",
   },
 
+  alerts: {
+    title: "Benachrichtigungen",
+    notify: "Über Nachrichten benachrichtigen, wenn ich woanders hinsehe",
+    sound: "Mit einem Ton",
+    refused:
+      "Der Browser erlaubt es nicht. In seinen Einstellungen für diese Seite lässt es sich ändern.",
+    missing: "Dieser Browser zeigt keine Benachrichtigungen.",
+  },
+
+  keys: {
+    title: "Tastenkürzel",
+    next: "Nächste Unterhaltung",
+    previous: "Vorige Unterhaltung",
+    find: "Jemanden suchen",
+    list: "Zur Liste",
+    write: "Zum Nachrichtenfeld",
+    settings: "Einstellungen",
+    help: "Diese Tastenkürzel",
+    send: "Nachricht senden",
+    newLine: "Neue Zeile",
+    back: "Zurück zur Liste",
+    rows: "In der Liste bewegen",
+    single: "Einzelne Tasten benutzen, außerhalb von Feldern",
+    names: {
+      Alt: "Alt",
+      Shift: "Umschalt",
+      Enter: "Enter",
+      Escape: "Esc",
+      ArrowUp: "↑",
+      ArrowDown: "↓",
+    },
+  },
+
   signOut: {
     title: "Abmelden?",
     offline: (until) =>

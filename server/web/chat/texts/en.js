@@ -345,6 +345,39 @@ export const t = {
     signOut: "Sign out",
   },
 
+  alerts: {
+    title: "Notifications",
+    notify: "Notify me of messages while I look elsewhere",
+    sound: "With a sound",
+    refused: "The browser does not allow it. Its settings for this page can.",
+    missing: "This browser shows no notifications.",
+  },
+
+  keys: {
+    title: "Keyboard shortcuts",
+    next: "Next conversation",
+    previous: "Previous conversation",
+    find: "Find somebody",
+    list: "To the list",
+    write: "To the message field",
+    settings: "Settings",
+    help: "These shortcuts",
+    send: "Send the message",
+    newLine: "New line",
+    back: "Back to the list",
+    rows: "Move in the list",
+    single: "Use single keys, outside of fields",
+    /** Keys with names of their own. */
+    names: {
+      Alt: "Alt",
+      Shift: "Shift",
+      Enter: "Enter",
+      Escape: "Esc",
+      ArrowUp: "↑",
+      ArrowDown: "↓",
+    },
+  },
+
   signOut: {
     title: "Sign out?",
     /** Without a connection; `until` is the day on which the sign-in ends. */
