@@ -58,7 +58,10 @@ async function meet() {
   const server = await ServerProcess.start({ dataDir: dir.path });
   const browser = await startBrowser(chromium!);
   const [bob, cid] = ["bob", "cid"].map((device) => createClient({ url: server.url, device }));
-  const ann = await Person.open(browser, "ann", server.url, { viewport: DESKTOP, timeoutMs: 60_000 });
+  const ann = await Person.open(browser, "ann", server.url, {
+    viewport: DESKTOP,
+    timeoutMs: 60_000,
+  });
   await ann.context.addInitScript(SPY);
   await ann.page.reload();
   await ann.signUp(PASSWORD);

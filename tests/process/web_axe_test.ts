@@ -71,6 +71,14 @@ async function walk(page: Page): Promise<readonly string[]> {
     await look(screen);
     await page.keyboard.press("Escape");
   }
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Keyboard shortcuts" }).click();
+  await page.locator("#keys-dialog[open]").waitFor();
+  await look("shortcuts");
+  await page.keyboard.press("Escape");
+  await page.locator("#filters button[value=unread]").click();
+  await look("filtered");
+  await page.locator("#filters button[value=all]").click();
   await page.context().setOffline(true);
   await page.getByText("You are offline").waitFor();
   await look("offline");
@@ -93,6 +101,7 @@ Deno.test({
       found.push(...await violations(ann.page, "sign-up"));
       await ann.page.getByRole("button", { name: "I have an account" }).click();
       await ann.signUp(PASSWORD);
+      found.push(...await violations(ann.page, "empty"));
       const [bob, cid, eve] = others;
       for (const [i, name] of ["bob", "cid", "eve"].entries()) {
         await others[i]!.register({ user: name, password: PASSWORD });
