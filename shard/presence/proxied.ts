@@ -114,22 +114,28 @@ export class Proxied {
   }
 
   /**
-   * The home has withdrawn a right. Returns whether the watcher has lost it: it may have been granted
+   * Whether a watcher has lost its right, now that the home has withdrawn it: it may have been granted
    * again, and that has come before.
    */
-  revoked({ watcher, epoch, after, revoked }: Revocation & { watcher: AccountName }): boolean {
+  loses({ watcher, epoch, revoked }: Revocation & { watcher: AccountName }): boolean {
     const of = this.watchers.get(watcher);
-    const isLate = of?.may === true && isUpTo(of.knownTo, { epoch, revoked });
-    const isNext = this.#knows({ epoch, revoked: after });
-    if (isNext && !isUpTo(this.#knownTo, { epoch, revoked })) this.#knownTo = { epoch, revoked };
-    return !isLate;
+    return of?.may !== true || !isUpTo(of.knownTo, { epoch, revoked });
   }
 
-  /** Whether all who may see it may see what was shown after these withdrawals, as far as is known. */
+  /** Edges have learned that the home has withdrawn a right. */
+  tookRevocation({ epoch, after, revoked }: Revocation): void {
+    const isNext = this.#knows({ epoch, revoked: after });
+    if (isNext && !isUpTo(this.#knownTo, { epoch, revoked })) this.#knownTo = { epoch, revoked };
+  }
+
+  /**
+   * Whether all who may see it may see what was shown after these withdrawals, as far as is known, and
+   * edges know who may not.
+   */
   #knows({ epoch, revoked }: Revoked): boolean {
     if (isUpTo(this.#knownTo, { epoch, revoked })) return true;
-    for (const { may, knownTo } of this.watchers.values()) {
-      if (may && !isUpTo(knownTo, { epoch, revoked })) return false;
+    for (const { may, knownTo, revoking } of this.watchers.values()) {
+      if (revoking || may && !isUpTo(knownTo, { epoch, revoked })) return false;
     }
     this.#knownTo = { epoch, revoked };
     return true;

@@ -304,7 +304,9 @@ export class Proxies {
         return true;
       case "revoke": {
         const { lastSeen, watcher } = message;
-        if (p.proxied.revoked(message)) this.#refused(p, watcher, lastSeen, true);
+        if (p.proxied.loses(message)) this.#refused(p, watcher, lastSeen, true);
+        // Last: after a bug edges are not to show what comes after it.
+        p.proxied.tookRevocation(message);
         return true;
       }
     }

@@ -160,8 +160,17 @@ const PRESENCE: readonly Mutant[] = [
     ],
     [
       "take a block in another cell for later than the word of its end",
-      "return !isLate;",
-      "return !isLate || isNext;",
+      "return of?.may !== true || !isUpTo(of.knownTo, { epoch, revoked });",
+      "return of?.may !== true || revoked > 0 || !isUpTo(of.knownTo, { epoch, revoked });",
+    ],
+  ),
+  ...inTested(
+    "shard/presence/proxied.ts",
+    "tests/scenario/cells_bugs_test.ts",
+    [
+      "show what follows a block in another cell before edges know the block, after a bug",
+      "if (revoking || may &&",
+      "if (may &&",
     ],
   ),
   ...inTested(

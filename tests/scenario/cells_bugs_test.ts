@@ -26,6 +26,21 @@ Deno.test("12: a bug as an edge is to learn that a watcher has lost its right: i
   assert.equal(w.last("revoke")?.watcher, ALICE);
 });
 
+Deno.test("12: a bug as an edge is to learn that a watcher has lost its right: nothing is shown before", () => {
+  const w = new Watching();
+  w.watch();
+  withoutFirst("revoke", () => {
+    w.b.must("bob", "roster.block", { contact: ALICE, blocked: true });
+    w.show("dnd");
+    w.f.settle();
+  });
+  assert.equal(w.last("revoke")?.watcher, ALICE);
+  const revokedAt = w.a.packets.findIndex(({ kind }) => kind === "revoke");
+  for (const packet of w.a.packets.slice(0, revokedAt)) {
+    assert.ok(packet.kind !== "presence" || packet.devices[0]?.presence.show !== "dnd");
+  }
+});
+
 Deno.test("12: a bug as edges are to learn that a home has replied: they learn it", () => {
   const w = new Watching();
   withoutFirst("ask_again", () => void w.watch());
