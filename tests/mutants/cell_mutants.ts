@@ -29,6 +29,12 @@ const ROWS: readonly Row[] = [
     "return votes.length > 0;",
   ],
   [
+    "name nobody else in one's row",
+    "server/node/members.ts",
+    "const view = [this.#id, ...this.others.map(({ id }) => id)];",
+    "const view = [this.#id];",
+  ],
+  [
     "take over from a node that others may vouch for",
     "server/node/consents.ts",
     "left.length < majorityOf(row.view.length)",

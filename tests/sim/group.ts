@@ -1,6 +1,7 @@
 /** The nodes of one simulated cell, with what they share, and what must hold of them at any time. */
-import type { CellName } from "../../shard/name/ids.ts";
+import type { CellName, NodeId } from "../../shard/name/ids.ts";
 import { LEASE_MS } from "../../server/node/members.ts";
+import { NodeRows } from "./node_rows.ts";
 import type { SimCell } from "./sim_cell.ts";
 import type { SimNode } from "./sim_node.ts";
 import type { VirtualTime } from "./virtual_time.ts";
@@ -13,7 +14,14 @@ const FRESH_MS = LEASE_MS / 2;
 /** A link that is so old has brought what its nodes had to tell each other, ms. */
 const LINKED_MS = 1000;
 
-const fromUtf8 = new TextDecoder();
+/** A lease of a node's process. */
+interface Lease {
+  readonly process: SimNode["process"];
+  /** When the sign of life began that has renewed it, ms. */
+  readonly fromMs: number;
+  /** It has begun to read the nodes' rows for that sign of life after this, ms. */
+  readonly readMs: number;
+}
 
 /** See the head of this file. */
 export class SimGroup {
@@ -25,6 +33,11 @@ export class SimGroup {
   readonly #time: VirtualTime;
   /** When each node was seen without a lease last. */
   readonly #unleasedMs = new Map<SimNode, number>();
+  readonly #leases = new Map<SimNode, Lease>();
+  /** When it was looked last who serves. */
+  #lookedMs = 0;
+  /** What the store says of the nodes; null where the cell is one node. */
+  readonly #rows: NodeRows | null = null;
 
   constructor(
     time: VirtualTime,
@@ -37,7 +50,9 @@ export class SimGroup {
     this.nodes = nodes;
     this.cell = cell;
     // One without a lease may have it again before it is looked at.
-    if (cell !== null) cell.onVote = (voter) => this.#note(nodes.find(({ id }) => id === voter)!);
+    if (cell === null) return;
+    cell.onVote = (voter) => this.#note(nodes.find(({ id }) => id === voter)!);
+    this.#rows = new NodeRows(nodes[0]!.disk, nodes.map(({ id }) => id), () => time.nowMs);
   }
 
   /** Notes that a node has no lease now, if it has none. */
@@ -76,32 +91,59 @@ export class SimGroup {
 
   /** Who has no lease answers only where a majority of its cell had none lately. */
   #lookForVouched(): void {
-    const { nowMs } = this.#time;
-    for (const node of this.nodes) this.#note(node);
-    const wrongly = this.nodes.find((node) => {
-      if (!runs(node) || node.running.node.leased || node.answering.length === 0) return false;
-      const lately = (other: SimNode) => {
-        return nowMs - (this.#unleasedMs.get(other) ?? -Infinity) <= VOUCHED_MS;
-      };
-      const cell = this.#cellOf(node);
-      return 2 * cell.filter(lately).length <= cell.length;
-    });
+    for (const node of this.nodes) {
+      this.#note(node);
+      this.#noteLease(node);
+    }
+    this.#lookedMs = this.#time.nowMs;
+    const wrongly = this.nodes.find((node) =>
+      runs(node) && !node.running.node.leased && node.answering.length > 0 && !this.#isVouched(node)
+    );
     if (wrongly === undefined) return;
     const text = `${wrongly.who} serves without a lease, and a majority has one`;
     throw new Violation("a majority without leases vouches", text);
   }
 
+  /** Notes when a node's lease was renewed last, and since when it had read the rows by then. */
+  #noteLease(node: SimNode): void {
+    if (!runs(node)) return;
+    const { process, running } = node;
+    const fromMs = this.#time.nowMs - running.node.leaseAgeMs;
+    const known = this.#leases.get(node);
+    if (known?.process !== process) {
+      this.#leases.set(node, { process, fromMs, readMs: this.#lookedMs });
+    } else if (fromMs > known.fromMs + 1) {
+      const readMs = Math.max(known.fromMs, known.readMs);
+      this.#leases.set(node, { process, fromMs, readMs });
+    }
+  }
+
+  /** Whether of each cell that it is of by its rows a majority had no lease lately. */
+  #isVouched(node: SimNode): boolean {
+    const { nowMs } = this.#time;
+    const lately = (id: NodeId) => {
+      const other = this.nodes.find((each) => each.id === id)!;
+      return nowMs - (this.#unleasedMs.get(other) ?? -Infinity) <= VOUCHED_MS;
+    };
+    const cells = this.#cellsOf(node);
+    return cells.length > 0 && cells.every((ids) => 2 * ids.filter(lately).length > ids.length);
+  }
+
   /**
-   * The nodes of its cell by its row in the store, by which others judge whether they may take over:
-   * of these it needs a majority. Its row may only leave out who had left before its last sign of
-   * life; such a one may have begun again since, which it need not know.
+   * The nodes of its cell by each row that the store has had of it since its lease was renewed: others
+   * may have taken over by any of them. The first one may only leave out who was no node of the cell
+   * at some time since it had read the rows before; such a one may have begun again, which it need
+   * not know.
    */
-  #cellOf(node: SimNode): SimNode[] {
-    const lastBeatMs = this.#time.nowMs - node.running.node.leaseAgeMs;
-    const [row] = node.disk.rows(["node", node.id]);
-    const view = row === undefined ? [] : JSON.parse(fromUtf8.decode(row.value)).view;
-    return this.nodes.filter((other) =>
-      other === node || view.includes(other.id) || !other.hadLeft(lastBeatMs)
+  #cellsOf(node: SimNode): readonly (readonly NodeId[])[] {
+    const rows = this.#rows!;
+    const { fromMs, readMs } = this.#leases.get(node)!;
+    const wronglyOut = (view: readonly NodeId[]) =>
+      this.nodes.map(({ id }) => id).filter((id) =>
+        !view.includes(id) && !rows.wasOut(id, readMs, fromMs)
+      );
+    return rows.viewsSince(node.id, fromMs).map((view, i) =>
+      i === 0 ? [...view, ...wronglyOut(view)] : view
     );
   }
 }

@@ -79,6 +79,8 @@ export class MemoryDisk {
   faults: DiskFaults = NO_FAULTS;
   /** While true, writes fail with `full`; reads go on. */
   full = false;
+  /** Called with the key of each row that has been written or deleted. */
+  onApplied: (key: StoreKey) => void = () => {};
 
   constructor(time: VirtualTime, prng: Prng, latency: DiskLatency = DISK_LATENCY) {
     this.#time = time;
@@ -204,6 +206,7 @@ export class MemoryDisk {
   /** Writes a row at once, as another process would that shares the disk. */
   put(key: StoreKey, value: Uint8Array): void {
     this.#rows.set(key, addChecksum(key, value));
+    this.onApplied(key);
   }
 
   /** Rows on the disk. */
@@ -334,6 +337,7 @@ export class MemoryDisk {
     for (const mutation of mutations) {
       if (mutation.kind === "set") this.#rows.set(mutation.key, mutation.value);
       else this.#rows.delete(mutation.key);
+      this.onApplied(mutation.key);
     }
   }
 

@@ -113,7 +113,6 @@ export class SimNode implements Server {
   readonly #number: number;
   #running: Running | null = null;
   #starts = 0;
-  #outMs = Infinity;
   /** Where the cell is this node. */
   readonly #alone = new VisibleCell();
   #wallAheadMs = 0;
@@ -134,11 +133,6 @@ export class SimNode implements Server {
   /** Whether it is up and every shard has read its log. */
   get serving(): boolean {
     return this.#running?.serving === true && this.#running.process.state === "running";
-  }
-
-  /** Whether a process of it had been stopped, or taken out of its cell, by then. */
-  hadLeft(ms: number): boolean {
-    return this.#outMs <= ms;
   }
 
   /** Whether it is stopping: it refuses what is new. */
@@ -216,18 +210,11 @@ export class SimNode implements Server {
         return this.#host.exited(this);
       }
       running.serving = true;
-      node.coordinator.orders.onLeft = () => {
-        this.#leaves();
-        return running.stopping || this.onLeft();
-      };
+      node.coordinator.orders.onLeft = () => running.stopping || this.onLeft();
       node.coordinator.start();
       this.#host.note(this.who, "serves");
       this.onServes();
     });
-  }
-
-  #leaves(): void {
-    this.#outMs = Math.min(this.#outMs, this.#host.time.nowMs);
   }
 
   #logged({ event, fields }: LogLine): void {
@@ -311,7 +298,6 @@ export class SimNode implements Server {
   stop(done: () => void): void {
     const running = this.running;
     running.stopping = true;
-    this.#leaves();
     this.#host.note(this.who, "stops");
     const { node } = running;
     let left = false;

@@ -13,6 +13,11 @@ import { KnownTables } from "../sim/known_tables.ts";
 import { ok } from "../../shard/errors.ts";
 import { Prng } from "../sim/prng.ts";
 import { CONFIRM_MS, JUMP_MS } from "../../server/node/steady_clock.ts";
+import { CLUSTER_NOTHING, formatCluster } from "../../server/node/cluster_state.ts";
+import { CLUSTER_REGISTER } from "../../server/node/control.ts";
+import { encodeRegister, registerKey } from "../../server/store/register_rows.ts";
+import { LEASE_MS } from "../../server/node/members.ts";
+import { MemoryDisk } from "../sim/memory_store.ts";
 import { SimGroup } from "../sim/group.ts";
 import { STEADY, Wire } from "../sim/wire.ts";
 import { StoreBook } from "../sim/store_book.ts";
@@ -197,10 +202,14 @@ Deno.test("11: what is waited for after the faults names each node, user and dev
 Deno.test("11: a cell is whole while each node has a lease that lasts until its next beats, and is linked", () => {
   // As after a slow store: what its last beat has renewed ends before another beat.
   const node = { leased: true, leaseAgeMs: 2850, mayServe: true };
-  const [a, b] = ["a", "b"].map((id) => ({ id, serving: true, running: { node: { ...node } } }));
+  const time = new VirtualTime();
+  const disk = new MemoryDisk(time, new Prng(1));
+  const [a, b] = ["a", "b"].map((id) => {
+    return { id, disk, serving: true, running: { node: { ...node } } };
+  });
   let linkedMs = 2000;
   const cell = { linkedMs: () => linkedMs };
-  const group = new SimGroup(new VirtualTime(), null, [a, b] as never, cell as never);
+  const group = new SimGroup(time, null, [a, b] as never, cell as never);
   equal(group.whole, false);
   a!.running.node.leaseAgeMs = 500;
   equal(group.whole, false);
@@ -210,29 +219,97 @@ Deno.test("11: a cell is whole while each node has a lease that lasts until its 
   equal(group.whole, false);
 });
 
-Deno.test("11: SimGroup takes the row of a node without a lease for its cell, but for who never left", () => {
+/** A cell of nodes a, b and c, of which a owns shards, as its checker sees it. */
+function vouchedCell() {
   const time = new VirtualTime();
-  time.runUntil(100_000);
-  const node = (id: string, leased: boolean, view: readonly string[], leftMs: number) => ({
-    id,
-    who: id,
-    up: true,
-    process: { state: "running" },
-    running: { node: { leased, leaseAgeMs: leased ? 10 : 5000 } },
-    answering: leased ? [2] : [1],
-    disk: { rows: () => [{ value: new TextEncoder().encode(JSON.stringify({ view })) }] },
-    hadLeft: (ms: number) => leftMs <= ms,
+  const disk = new MemoryDisk(time, new Prng(1));
+  const process = { state: "running" };
+  const nodes = ["a", "b", "c"].map((id) => {
+    const node = {
+      leaseFromMs: 0,
+      get leaseAgeMs() {
+        return time.nowMs - this.leaseFromMs;
+      },
+      get leased() {
+        return this.leaseAgeMs < LEASE_MS;
+      },
+    };
+    return { id, who: id, up: true, process, running: { node }, answering: id === "a" ? [1] : [] };
   });
-  const look = (view: readonly string[], leftMs: number) => {
-    const nodes = [node("a", false, view, Infinity), node("b", true, ["b", "a"], leftMs)];
-    new SimGroup(time, null, nodes as never, {} as never).lookAtServing();
+  const group = new SimGroup(time, null, nodes.map((n) => ({ ...n, disk })) as never, {} as never);
+  let beat = 0;
+  /** Writes a node's row, and renews its lease by that. */
+  const row = (id: string, view: string, { incarnation = 1, left = false, renews = true } = {}) => {
+    const value = { incarnation, left, beat: ++beat, view: [...view] };
+    disk.put(["node", id], new TextEncoder().encode(JSON.stringify(value)));
+    if (renews) nodes.find((n) => n.id === id)!.running.node.leaseFromMs = time.nowMs;
   };
-  const message = /a majority without leases/;
-  // The other one had stopped, and has begun again since the last sign of life.
-  look(["a"], 90_000);
-  throws(() => look(["a", "b"], 90_000), message);
-  throws(() => look(["a"], 96_000), message);
-  throws(() => look(["a"], Infinity), message);
+  /** An operator has the first process of a node taken out. */
+  const takeOut = (id: string) => {
+    const left = [{ id: id as NodeId, incarnation: 1 }];
+    const value = formatCluster({ ...CLUSTER_NOTHING, left });
+    disk.put(registerKey(CLUSTER_REGISTER), encodeRegister({ version: 1, value }));
+  };
+  /** Time passes; the nodes with these ids give signs of life by rows that name `view`. */
+  const pass = (ms: number, beating = "", view = "abc") => {
+    for (const untilMs = time.nowMs + ms; time.nowMs < untilMs;) {
+      for (const id of beating) row(id, view, { incarnation: id === "b" ? 2 : 1 });
+      time.runFor(500);
+      group.lookAtServing();
+    }
+  };
+  for (const id of "abc") row(id, "abc");
+  group.lookAtServing();
+  return { row, takeOut, pass };
+}
+
+const VOUCH = /a majority without leases/;
+
+Deno.test("11: SimGroup wants votes of a majority of all whom a node's row names, also of who had left once", () => {
+  const { row, pass } = vouchedCell();
+  pass(1000, "ac");
+  row("b", "abc", { left: true });
+  pass(1000, "ac", "ac");
+  pass(2000, "abc");
+  // Two of three are kept from the store.
+  pass(5000, "c");
+  throws(() => pass(5000, "bc"), VOUCH);
+});
+
+Deno.test("11: SimGroup lets a row leave out who was taken out when its node read the rows, though it is back", () => {
+  for (const was of ["ended later", "back before"]) {
+    const { row, takeOut, pass } = vouchedCell();
+    row("c", "abc", { left: true });
+    pass(1000, "a", "ab");
+    if (was === "back before") row("b", "ab", { incarnation: 2 });
+    takeOut("b");
+    // Its first process goes on for a while.
+    pass(was === "back before" ? 500 : 1500, "a", "a");
+    pass(10_000, "b", "ab");
+  }
+});
+
+Deno.test("11: SimGroup lets no row leave out a node that has not left, or is back for long", () => {
+  for (const was of ["in", "back", "back, and its former process writes late"]) {
+    const { row, takeOut, pass } = vouchedCell();
+    row("c", "abc", { left: true });
+    if (was !== "in") takeOut("b");
+    pass(2000, "ab", "ab");
+    if (was.endsWith("late")) row("b", "ab", { left: true, renews: false });
+    row("a", "a");
+    pass(LEASE_MS - 500, "b", "ab");
+    throws(() => pass(500, "b", "ab"), VOUCH);
+  }
+});
+
+Deno.test("11: SimGroup wants votes by each row of a node since its lease was renewed", () => {
+  const { row, takeOut, pass } = vouchedCell();
+  row("c", "abc", { left: true });
+  pass(1000, "a", "ab");
+  takeOut("b");
+  row("a", "a", { renews: false });
+  pass(2000, "b", "ab");
+  throws(() => pass(3000, "b", "ab"), VOUCH);
 });
 
 Deno.test("A7: a jump of a node's clock explains stamps once it has stood for so long that it is followed", () => {
