@@ -42,6 +42,7 @@ import { prefixOf, withoutPrefix } from "./text/path_prefix.ts";
 import { urlOf } from "./config/acme.ts";
 import { frontLive } from "./ops/front_live.ts";
 import { frontMetrics } from "./ops/front_metrics.ts";
+import { cellEvacuation } from "./ops/moves_series.ts";
 import { addCellViews } from "./ops/cell_view.ts";
 import type { LiveFeed } from "./ops/live/feed.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
@@ -194,6 +195,7 @@ class NodeFront implements Front {
       signInQueue: this.#signInQueue,
       node,
       cells,
+      evacuation: cellEvacuation(this.#open),
       stores: { own: standby?.member ?? null, station },
       relayed: () => this.#relay?.open ?? new Map<string, number>(),
       keeper: this.#keeper,

@@ -113,6 +113,7 @@ function protocolApp(served: Served): Hono {
 function addHealth(app: Hono, { keeper, open: { node } }: Served): void {
   const notReady = () => {
     if (keeper.draining) return "draining";
+    if (node.mayBeReplaced) return "another place may serve this cell";
     if (node.committer.failingSinceMs !== 0) return "the store takes no writes";
     return node.settled ? null : "reading the log";
   };

@@ -8,8 +8,11 @@ import { beginCells, openCells, openRelayProofs, whyNoAccounts } from "./open_ce
 import type { RelayProofs } from "./http/relay_proof.ts";
 import type { CellMesh } from "./peer/cells/mesh.ts";
 import type { Counters } from "./http/counters.ts";
-import type { Ports, Random, Store } from "./node/ports.ts";
-import type { SilentCause } from "../shard/effects.ts";
+import type { Ports, Random, Runtime, Store } from "./node/ports.ts";
+import type { Registers } from "./node/cell_value.ts";
+import type { Evacuation } from "./node/evacuation.ts";
+import { openEvacuation } from "./open_moves.ts";
+import type { MoveOutcome, SilentCause } from "../shard/effects.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
 import { configFilePaths } from "./config/paths.ts";
 import { type DataDir, openDataDir, sharedDataDir, workerSockets } from "./system/data_dir.ts";
@@ -60,6 +63,8 @@ export interface OpenNode {
   readonly relays: RelayProofs | null;
   /** How many accounts of other cells move here. */
   readonly arrivals: ArrivalRate;
+  /** Moves of all accounts to other cells; null where the cell is alone. */
+  readonly evacuation: Evacuation | null;
   readonly counters: Counters;
   readonly signIn: SignInOptions;
   /** What takes spans and metrics; null where nothing does. */
@@ -141,13 +146,13 @@ export async function openNode(
       ...counted(counters, deliver),
     });
     await started(node);
-    if (cells !== null) begin(cells, node, station, () => about.busy);
+    const evacuation = begin({ ...ports, registers }, cells, node, station, () => about.busy);
     const copies = { ...copiesOf(station), ...roleOf(config, standby, lease), registers };
     const close = () => closeAll({ ...copies, node, store, dir });
     const signIn = { ...signInOptions(config, secret), domain };
     const setBusy = (busy: boolean) => void (about.busy = busy);
     const relays = await openRelayProofs(config, cells);
-    const made = { ...copies, arrivals, relays, setBusy, flushLog: flushing(out) };
+    const made = { ...copies, arrivals, evacuation, relays, setBusy, flushLog: flushing(out) };
     return { dir, ports, log, node, cells, counters, signIn, telemetry, share, close, ...made };
   } catch (error) {
     if (opened !== null) await closed(opened);
@@ -175,9 +180,17 @@ function roleOf(
   return { standby, elsewhere: standby?.elsewhere ?? (lease === null ? null : config.standby.at) };
 }
 
-function begin(cells: CellMesh, node: Node, station: Station | null, busy: () => boolean): void {
+function begin(
+  ports: Runtime & { readonly registers: Registers },
+  cells: CellMesh | null,
+  node: Node,
+  station: Station | null,
+  busy: () => boolean,
+): Evacuation | null {
+  if (cells === null) return null;
   beginCells(cells, node, busy);
   station?.begin(cells);
+  return openEvacuation(ports, node, cells);
 }
 
 function copiesOf(station: Station | null): Pick<OpenNode, "station" | "reloadCopies"> {
@@ -259,7 +272,7 @@ function machineOf(config: Config, random: Random, log: LiveLog) {
 }
 
 /** Takes what a node has for its edge, and counts what it observes. */
-function counted({ commits, messages }: Counters, deliver: (packet: EdgePacket) => void) {
+function counted({ commits, messages, moves }: Counters, deliver: (packet: EdgePacket) => void) {
   return {
     deliver,
     observeCommit(ms: number, rows: number, bytes: number) {
@@ -269,6 +282,7 @@ function counted({ commits, messages }: Counters, deliver: (packet: EdgePacket) 
     },
     observeRefused: (cause: SilentCause, count: number) =>
       void (messages.refusedSilently[cause] += count),
+    observeMoved: (outcome: MoveOutcome) => void moves[outcome]++,
   };
 }
 

@@ -3,13 +3,14 @@
  * until it is the primary; and of other cells' stores, in the station of this one.
  */
 import { type CellName, newId, type NodeId } from "../shard/name/ids.ts";
-import { cellOfChannel, channelName } from "./peer/cells/channel_name.ts";
+import { cellOfChannel, cellsOf, channelName } from "./peer/cells/channel_name.ts";
 import { CellMesh } from "./peer/cells/mesh.ts";
 import { StartEnded } from "./cli/launcher.ts";
 import type { Config } from "./config/config.ts";
 import type { DataDir } from "./system/data_dir.ts";
 import { IDLE_MEMBERS, idleHost, MemoryValue } from "./standby/idle_host.ts";
 import { type MemberId, roleTimes } from "./standby/role_types.ts";
+import { KnownPlace } from "./standby/known_place.ts";
 import { MeshPeers } from "./standby/mesh_peers.ts";
 import type { MemberOptions } from "./standby/member_options.ts";
 import { StoreMember } from "./standby/store_member.ts";
@@ -99,7 +100,11 @@ export async function openOwnStandby(
   const peers = new MeshPeers();
   const isStandby = (peer: StandbyPeer) =>
     promoted === null ? peer.cell === at : cellOfChannel(peer.cell) === cell;
-  const primary = new Primary(ports, peers, await openChannel(config, dir, ports, place, peers), {
+  const mesh = await openChannel(config, dir, ports, place, peers);
+  const wanted = at === null || promoted !== null
+    ? null
+    : new KnownPlace(ports, at, () => cellsOf(mesh.directory));
+  const primary = new Primary(ports, peers, mesh, wanted, {
     ...ports,
     ...streamLimits(config),
     cell,
@@ -149,6 +154,7 @@ class Primary implements OwnStandby {
   readonly #ports: StandbyPorts;
   readonly #peers: MeshPeers;
   readonly #mesh: CellMesh;
+  readonly #wanted: KnownPlace | null;
   readonly #cell: CellName;
   readonly #voter: RoleVoter;
   #serves: () => void = () => {};
@@ -160,16 +166,20 @@ class Primary implements OwnStandby {
     ports: StandbyPorts,
     peers: MeshPeers,
     mesh: CellMesh,
+    wanted: KnownPlace | null,
     options: Omit<MemberOptions, "ready" | "serves" | "lost"> & { readonly elsewhere: CellName },
   ) {
     this.elsewhere = options.elsewhere;
     this.#ports = ports;
     this.#peers = peers;
     this.#mesh = mesh;
+    this.#wanted = wanted;
+    wanted?.start();
     this.#voter = options.voter;
     this.#cell = options.cell;
     this.member = new StoreMember({
       ...options,
+      ...(wanted === null ? {} : { wanted: () => wanted.view }),
       ready: () => {},
       serves: () => this.#serves(),
       lost: (handedOver) => {
@@ -237,6 +247,7 @@ class Primary implements OwnStandby {
   }
 
   async close(): Promise<void> {
+    this.#wanted?.stop();
     await new Promise<void>((done) => this.member.end(done));
     await new Promise<void>((done) => this.#mesh.stop(done));
   }

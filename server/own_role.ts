@@ -61,13 +61,21 @@ function resubmitterOf({ node, ports }: OpenNode, config: Config): TakeUnreplica
 }
 
 /** Ends the process once another place serves its cell: started again, it is the standby. */
-function leaver({ flushLog, log, ports }: OpenNode, front: Front, process: Process) {
+function leaver({ cells, flushLog, log, ports }: OpenNode, front: Front, process: Process) {
+  const { timers } = ports;
+  // Other cells would list it as one that they cannot reach.
+  const say = () =>
+    within(
+      timers,
+      LOST_MS,
+      new Promise<void>((done) => cells === null ? done() : cells.stop(done)),
+    );
   return (handedOver: boolean) => {
     log.warn("another place serves this cell: the process ends", { handedOver });
     const exit = () => process.exit(handedOver ? 0 : LOST_EXIT);
     const flush = () => flushLog(exit);
-    ports.timers.after(LOST_MS * 2, exit);
-    if (!handedOver) return flush();
-    within(ports.timers, LOST_MS, front.drain()).then(flush, flush);
+    timers.after(LOST_MS * 2, exit);
+    const drained = handedOver ? within(timers, LOST_MS, front.drain()) : Promise.resolve();
+    drained.then(say, say).then(flush, flush);
   };
 }

@@ -150,8 +150,8 @@ function addRunningRoutes(
   process: Process,
   busyness: () => Busyness,
 ): MovesHost | null {
-  const { node, cells, ports, registers, log, dir, share, station } = open;
-  const moves = openMoves(node, cells, ports, registers, config.server.domain);
+  const { node, cells, ports, log, dir, share, station } = open;
+  const moves = openMoves(open, config.server.domain);
   addShardRoutes(admin, node, ports.timers);
   node.coordinator.start();
   addClusterRoutes(admin, node, share !== null);

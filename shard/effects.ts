@@ -167,6 +167,11 @@ export const SILENT_CAUSES = ["blocked", "closed", "full", "gone"] as const;
 /** One of `SILENT_CAUSES`. */
 export type SilentCause = typeof SILENT_CAUSES[number];
 
+/** What may become of an account that moves between cells. */
+export const MOVE_OUTCOMES = ["left", "arrived", "cancelled"] as const;
+/** See `MOVE_OUTCOMES`. */
+export type MoveOutcome = typeof MOVE_OUTCOMES[number];
+
 /** What a shard wants done. */
 export type Effect =
   | {
@@ -228,6 +233,8 @@ export type Effect =
   }
   /** So many messages were refused without telling their sender: for the metrics. */
   | { readonly kind: "refused_silently"; readonly cause: SilentCause; readonly count: number }
+  /** An account has left this cell, arrived in it, or stays after all: for the metrics. */
+  | { readonly kind: "moved"; readonly outcome: MoveOutcome }
   /** Read the log again from its first row, as at start. */
   | { readonly kind: "recover"; readonly reading: number }
   /** A step threw `error` on an input of the kind `input`; the shard has dropped it and reloads. */

@@ -24,6 +24,8 @@ const ORDER = z.object({
   begun: z.number(),
   moved: z.number(),
   moving: z.number(),
+  // A node of the version before does not say it.
+  remaining: z.number().nullable().default(null),
   startedAt: z.number(),
   endedAt: z.number(),
 }).nullable();
@@ -105,12 +107,13 @@ function addMoveCommand(cells: Command, host: CliHost): void {
 
 function orderText(order: Order): string {
   if (order === null) return "This cell was never evacuated";
-  const { to, perSecond, state, moved, moving } = order;
+  const { to, perSecond, state, moved, moving, remaining } = order;
+  const left = remaining === null || state === "done" ? "" : `, about ${remaining} remaining`;
   const rate = state === "running" ? `, at most ${perSecond} a second` : "";
   return `Evacuation to ${
     to.join(", ")
   }: ${state}, ${moved} accounts moved, ${moving} on their way` +
-    rate;
+    left + rate;
 }
 
 /** Shows how far it is until it is over, or paused. */

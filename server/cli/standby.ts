@@ -31,6 +31,8 @@ const MEMBER = z.object({
     filledBytes: z.number(),
   }).nullable(),
   standbys: z.array(STANDBY),
+  // A node of the version before does not say it.
+  wanted: z.object({ cell: z.string(), known: z.boolean() }).nullable().default(null),
 });
 
 /** What a server says of copies. */
@@ -44,12 +46,15 @@ const HEAD = ["store of", "here", "mode", "epoch", "voters", "standby", "state",
 type Member = z.output<typeof MEMBER>;
 
 function rowsOf(
-  { cell, copy, epoch, inSync, mode, registered, role, serves, standbys, voters }: Member,
+  { cell, copy, epoch, inSync, mode, registered, role, serves, standbys, voters, wanted }: Member,
 ) {
   const here = serves === true ? "serves" : role;
   const start = [cell, here, mode, String(epoch), voters.join(",") + (registered ? "" : " (away)")];
   if (role === "primary" && serves !== true) {
-    if (standbys.length === 0) return [[...start, "-", "none", "-", "-"]];
+    if (standbys.length === 0) {
+      const state = wanted?.known === false ? "no such cell is known" : "none";
+      return [[...start, wanted?.cell ?? "-", state, "-", "-"]];
+    }
     return standbys.map(({ peer, state, lagWrites, lagMs }) => [
       ...start,
       peer ?? "-",

@@ -5,7 +5,7 @@
  */
 import type { AdmissionKind, RefusalReason } from "./admission.ts";
 import { DAMAGE_KINDS } from "../node/damage.ts";
-import { SILENT_CAUSES } from "../../shard/effects.ts";
+import { MOVE_OUTCOMES, SILENT_CAUSES } from "../../shard/effects.ts";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
 
 /** How many observations fell between fixed bounds, and their sum. */
@@ -145,6 +145,8 @@ export function createCounters() {
     },
     /** Damaged rows that were read, each counted once. */
     damaged: zeros(DAMAGE_KINDS),
+    /** Accounts that have moved between cells, or stay after all. */
+    moves: zeros(MOVE_OUTCOMES),
     loopLagMs: new Histogram(LATENCY_MS),
     admissionRefused: tables(ADMISSION_KINDS, REFUSAL_REASONS),
     rateLimited: zeros(RATE_LIMITS),

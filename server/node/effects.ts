@@ -49,6 +49,8 @@ export class Effects {
         return parts.loader.rows(shard, effect);
       case "refused_silently":
         return parts.options.observeRefused?.(effect.cause, effect.count);
+      case "moved":
+        return parts.options.observeMoved?.(effect.outcome);
       case "corrupt": {
         const { name, error } = effect;
         return parts.ports.log.error("account_corrupt", { user: name, shard: shard.id, error });

@@ -9,7 +9,7 @@ import { cellJson, CellValue, type Registers } from "./cell_value.ts";
 import type { AccountPage } from "./account_listing.ts";
 import type { Cancel, Runtime, StoreKey } from "./ports.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
-import { newId } from "../../shard/name/ids.ts";
+import { newId, POINT_SPACE } from "../../shard/name/ids.ts";
 import type { Router } from "./router.ts";
 
 /** How often moves are begun and looked at (ms). */
@@ -56,6 +56,22 @@ export interface EvacuationHost extends Runtime {
   isFirst(): boolean;
   /** Whether the cell is a member of the federation that can be reached now. */
   isLinked(cell: CellName): boolean;
+}
+
+/**
+ * About how many accounts are still to move, from the part of all that this pass has looked at: keys
+ * are in the order of hashes of the names. Null: this pass has found none so far.
+ */
+export function remainingOf({ after, begun, moving, state }: EvacuationOrder): number | null {
+  if (state === "done") return 0;
+  const looked = lookedAt(after);
+  return looked === 0 || begun === 0 ? null : moving + Math.round(begun * (1 - looked) / looked);
+}
+
+/** Which part of all accounts has a key up to this one. */
+function lookedAt(after: StoreKey | null): number {
+  const point = after?.[1];
+  return typeof point === "number" ? point / POINT_SPACE : 0;
 }
 
 type Done = (result: Result<EvacuationOrder | null>) => void;
@@ -111,10 +127,15 @@ export class Evacuation {
     // By another reader: what was read here would be no change that this one notices.
     new CellValue(this.#host.store, EVACUATION_FORMAT).load((error, order) => {
       if (error !== null) return done(fail("unavailable", error.message, 1000));
-      const own = this.#order;
-      if (own === null || own.id !== order?.id || !this.#host.isFirst()) return done(ok(order));
-      done(ok({ ...own, moving: this.#moving.size }));
+      const own = this.progress;
+      done(ok(own?.id === order?.id ? own : order));
     });
+  }
+
+  /** What this node knows of the order that it carries out; null: there is none, or another node does. */
+  get progress(): EvacuationOrder | null {
+    if (this.#order === null || !this.#host.isFirst()) return null;
+    return { ...this.#order, moving: this.#moving.size };
   }
 
   /** Begins an evacuation; `conflict` where one goes on. */

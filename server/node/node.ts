@@ -136,6 +136,11 @@ export class Node implements EdgeRouter {
     return this.#parts.cell?.remote.mayServe ?? true;
   }
 
+  /** Whether another place may serve this node's store by now: then it replies to no request. */
+  get mayBeReplaced(): boolean {
+    return (this.#parts.options.mayServe?.() ?? true) !== true;
+  }
+
   /** Whether every shard has read its log and serves. */
   get ready(): boolean {
     return this.#parts.map.ready;

@@ -13,7 +13,7 @@ export function registerNode(to: Meter, node: Node, retries: Pick<Retries, "coun
   to.value("roost_commit_queue_requests", () => node.pending);
   to.value("roost_store_failing", () => Number(node.committer.failingSinceMs !== 0));
   to.value("roost_users_cached", () => node.accountsInMemory);
-  to.value("roost_ready", () => Number(node.settled));
+  to.value("roost_ready", () => Number(node.settled && !node.mayBeReplaced));
   to.values(
     "roost_clock_offset_seconds",
     () =>

@@ -31,6 +31,7 @@ import {
 import { registerEdge } from "../edge/edge_series.ts";
 import { registerExperiments, registerGateway } from "../gateway/series.ts";
 import { registerStandby, type StoresHere } from "../standby/standby_series.ts";
+import { type CellEvacuation, registerMoves } from "./moves_series.ts";
 import { registerNode } from "../node/node_series.ts";
 import { registerRefused, registerStreams, registerWs } from "../v1/series.ts";
 import { SERIES } from "./series_table.ts";
@@ -76,6 +77,7 @@ export interface MetricsSources {
   readonly experiments: Experiments;
   readonly node: Node;
   readonly cells: CellMesh | null;
+  readonly evacuation: CellEvacuation | null;
   readonly stores: StoresHere;
   /** Clients that are passed on to other cells, by cell. */
   readonly relayed?: () => ReadonlyMap<string, number>;
@@ -107,6 +109,7 @@ export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
   registerCounters(to, counters);
   registerNode(to, sources.node, sources.retries);
   registerCells(to, sources.cells, sources.relayed);
+  registerMoves(to, counters, sources.evacuation);
   registerStandby(to, sources.stores);
   registerEdge(to, counts.edge, () => edge.gauges());
   registerWs(to, counts.ws);

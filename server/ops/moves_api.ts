@@ -3,7 +3,7 @@ import type { Context, Hono } from "hono";
 import { z } from "zod";
 import { type AccountName, type CellName, newId, parseCellName } from "../../shard/name/ids.ts";
 import { ALONE } from "./cells_api.ts";
-import type { Evacuation, EvacuationOrder } from "../node/evacuation.ts";
+import { type Evacuation, type EvacuationOrder, remainingOf } from "../node/evacuation.ts";
 import { errorResponse } from "../http/response.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import { parseAddress } from "../../shard/name/name.ts";
@@ -50,6 +50,18 @@ export interface MovesHost {
 function once<T>(start: (done: (result: Result<T>) => void) => void): Promise<Response> {
   return new Promise((done) =>
     start((result) => done(result.ok ? Response.json(result.value) : errorResponse(result)))
+  );
+}
+
+/** An order, and about how many accounts it has still to move. */
+function shown(
+  start: (done: (result: Result<EvacuationOrder | null>) => void) => void,
+): Promise<Response> {
+  return once((done) =>
+    start((result) => {
+      if (!result.ok || result.value === null) return done(result);
+      done(ok({ ...result.value, remaining: remainingOf(result.value) }));
+    })
   );
 }
 
@@ -108,21 +120,20 @@ function refusal(
 
 function addEvacuationRoutes(app: Hono, host: MovesHost): void {
   const { evacuation } = host;
-  type Done = (result: Result<EvacuationOrder | null>) => void;
-  app.get("/admin/cells/evacuate", () => once((done: Done) => evacuation.view(done)));
+  app.get("/admin/cells/evacuate", () => shown((done) => evacuation.view(done)));
   app.post("/admin/cells/evacuate", async (c) => {
     const input = await readBody(EVACUATE, c.req.raw);
     if (input instanceof Response) return input;
     const { cell, to = host.others(), perSecond } = input;
     const refused = refusal(host, cell, to);
     if (refused !== null) return errorResponse(refused);
-    return await once((done: Done) => evacuation.order(to, perSecond, done));
+    return await shown((done) => evacuation.order(to, perSecond, done));
   });
   app.put("/admin/cells/evacuate", async (c) => {
     const input = await readBody(EVACUATION, c.req.raw);
     if (input instanceof Response) return input;
     const { state = null, perSecond = null } = input;
-    return await once((done: Done) => evacuation.set(state, perSecond, done));
+    return await shown((done) => evacuation.set(state, perSecond, done));
   });
 }
 

@@ -20,6 +20,24 @@ const histogram = (name: string, help: string): Series => {
   return { name, kind: "histogram", help, scale: name.endsWith("_seconds") ? 0.001 : 1 };
 };
 
+/** Of accounts that move between cells; those of an evacuation at the node that carries it out. */
+const MOVES: readonly Series[] = [
+  counter(
+    "roost_moves_total",
+    "Accounts that have left this cell for another one, have arrived from one, or whose move was " +
+      "cancelled.",
+    "outcome",
+  ),
+  gauge("roost_evacuation_running", "1 while accounts of the cell are moved away, else 0.", "cell"),
+  gauge("roost_evacuation_moved_accounts", "Accounts that the evacuation has moved.", "cell"),
+  gauge("roost_evacuation_moving_accounts", "Accounts that are on their way.", "cell"),
+  gauge(
+    "roost_evacuation_remaining_accounts",
+    "About how many are still to move, by the part that this pass has looked at.",
+    "cell",
+  ),
+];
+
 /** Of copies of stores, at a process that takes part in any. */
 const STANDBY: readonly Series[] = [
   gauge(
@@ -31,6 +49,7 @@ const STANDBY: readonly Series[] = [
   gauge("roost_standby_lag_writes", "Writes that the standby does not have.", "cell"),
   gauge("roost_standby_lag_seconds", "How long the oldest of them has waited.", "cell"),
   gauge("roost_standby_filled_bytes", "Bytes that filled the copy since it was opened.", "cell"),
+  gauge("roost_standby_known", "Whether the cell is known that standby.at names.", "cell"),
   gauge("roost_standby_serves", "Whether the cell is served here, from its copy.", "cell"),
 ];
 
@@ -231,6 +250,7 @@ export const SERIES: readonly Series[] = [
     "Frames that did not fit into the queue for another cell; their senders repeat them.",
     "cell",
   ),
+  ...MOVES,
   ...STANDBY,
   counter(
     "roost_bugs_total",

@@ -2,6 +2,7 @@
 import type { AckMode, LagLimits } from "./ack_gate.ts";
 import type { CellName } from "../../shard/name/ids.ts";
 import type { CopyView } from "./copy_side.ts";
+import type { PlaceView } from "./known_place.ts";
 import type { MemberId } from "./role_types.ts";
 import type { RoleVoter } from "./voter.ts";
 import type { RowStore } from "../store/row_store.ts";
@@ -32,6 +33,8 @@ export interface MemberOptions extends Runtime {
   readonly openCopy: (() => Promise<RowStore>) | null;
   /** Where what this place has acknowledged alone is kept until the primary has taken it. */
   readonly unreplicated: UnreplicatedFile;
+  /** The cell that is to keep another copy, as configured; absent: that is not this process's to say. */
+  readonly wanted?: () => PlaceView;
   /** The copy can be opened: it may be needed soon. */
   ready(): void;
   /** It is the primary, and the copy is closed. */
@@ -54,4 +57,6 @@ export interface MemberView {
   readonly inSync: boolean;
   readonly copy: CopyView | null;
   readonly standbys: readonly StandbyView[];
+  /** The cell that is to keep a copy; null where that is configured elsewhere. */
+  readonly wanted: PlaceView | null;
 }

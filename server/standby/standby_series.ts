@@ -36,6 +36,7 @@ export function registerStandby(to: Meter, { own, station }: StoresHere): void {
   each("roost_standby_lag_writes", ({ standbys }) => most(standbys.map((s) => s.lagWrites)));
   each("roost_standby_lag_seconds", ({ standbys }) => most(standbys.map((s) => s.lagMs / 1000)));
   each("roost_standby_filled_bytes", ({ copy }) => copy?.filledBytes ?? null);
+  each("roost_standby_known", ({ wanted }) => wanted === null ? null : Number(wanted.known));
   each("roost_standby_serves", ({ serves }) => serves === null ? null : Number(serves));
 }
 

@@ -126,6 +126,7 @@ export class StoreMember {
       inSync: inSync.includes(member),
       copy: this.#copy?.view ?? null,
       standbys: this.#primary?.views(inSync) ?? [],
+      wanted: this.#options.wanted?.() ?? null,
     };
   }
 

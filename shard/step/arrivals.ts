@@ -181,6 +181,7 @@ export class Arrivals {
   decided(account: Account): void {
     if (!this.#isHome(account)) return;
     this.#turn.append(account, { kind: "arrived" });
+    this.#turn.emit(account, { kind: "moved", outcome: "arrived" });
     this.#asks.delete(account.name);
     this.#turn.accounts.thaw(account);
     this.#parts.proxies.arrive(account);

@@ -132,6 +132,7 @@ export class Moves {
     if (leaving === null || leaving.deciding) return;
     const going = this.#going.get(name);
     this.#turn.append(account, { kind: "staying" });
+    this.#turn.emit(account, { kind: "moved", outcome: "cancelled" });
     this.#going.delete(name);
     if (going !== undefined && going.frozenMs !== null) this.#thaw(account, going);
     this.#say(account, leaving.to, { kind: "drop", move: leaving.move });
@@ -390,6 +391,7 @@ export class Moves {
     if (leaving?.deciding !== true || home?.value !== leaving.to) return;
     this.#parts.proxies.leave(account, leaving.to);
     this.#turn.append(account, { kind: "left" });
+    this.#turn.emit(account, { kind: "moved", outcome: "left" });
     const going = this.#going.get(name);
     this.#going.delete(name);
     if (going !== undefined) this.#thaw(account, going);

@@ -138,6 +138,19 @@ Deno.test("12: a cell is evacuated by its command, and what it has begun is not 
     const { state, moved, to } = JSON.parse(done);
     assert.deepEqual([state, moved, to], ["done", 12, ["b"]]);
     await until("all clients", () => clients.every(({ state }) => state.status === "online"));
+    const counted = async ({ url }: ServerProcess) =>
+      (await (await fetch(`${url}/metrics`)).text()).split("\n")
+        .filter((line) => /^roost_(moves|evacuation)_/.test(line));
+    assert.deepEqual(await counted(a), [
+      'roost_moves_total{outcome="left"} 12',
+      'roost_moves_total{outcome="arrived"} 0',
+      'roost_moves_total{outcome="cancelled"} 0',
+      'roost_evacuation_running{cell="a"} 0',
+      'roost_evacuation_moved_accounts{cell="a"} 12',
+      'roost_evacuation_moving_accounts{cell="a"} 0',
+      'roost_evacuation_remaining_accounts{cell="a"} 0',
+    ]);
+    assert.ok((await counted(b)).includes('roost_moves_total{outcome="arrived"} 12'));
     const listed = JSON.parse(await command(b, "user", "list", "--json"));
     const users = (listed.users ?? listed) as readonly { name: string }[];
     assert.deepEqual(users.map(({ name }) => name).sort(), [...names].sort());

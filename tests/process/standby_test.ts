@@ -4,7 +4,8 @@ import { admin, StandbyCells } from "./standby_cells.ts";
 import { until, untilIs } from "./until.ts";
 import { Client } from "./client.ts";
 import { movedTo, register, textsOf, write } from "./standby_talk.ts";
-import { tempDir } from "./server.ts";
+import { roost } from "./cli.ts";
+import { ServerProcess, tempDir } from "./server.ts";
 
 function exists(path: string): boolean {
   try {
@@ -69,6 +70,16 @@ Deno.test("12.4: a standby takes over by itself; the returning machine is filled
     await cells.untilInSync();
     const [copy] = (await cells.copies("b")).copies;
     assert.deepEqual([copy?.serves, copy?.role], [false, "standby"]);
+    // The process that has served it here has said that it stops.
+    const states = async () => {
+      type Seen = {
+        readonly cells: readonly { cell: string; nodes: readonly { state: string }[] }[];
+      };
+      const seen = await admin<Seen>(cells.dataDir("w"), "GET", "/admin/cells");
+      return seen.cells.find(({ cell }) => cell === "a")!.nodes.map(({ state }) => state);
+    };
+    await untilIs("no node of it that is unlinked", states, (all) => !all.includes("unlinked"));
+    assert.ok((await states()).includes("left"));
   } finally {
     await cells.stop();
   }
@@ -158,5 +169,26 @@ Deno.test("12.4: async: what a lost primary had acknowledged alone is sent again
     await until("the end of it", () => !exists(`${cells.dataDir("a")}/standby/a.unreplicated`));
   } finally {
     await cells.stop();
+  }
+});
+
+Deno.test("12: standby.at with a name that no cell has is shown", async () => {
+  using dir = tempDir();
+  const secret = `${dir.path}/secret`;
+  Deno.writeTextFileSync(secret, "a secret of a federation, which has no other use\n", {
+    mode: 0o600,
+  });
+  const flags = [
+    ...["--cells-name", "a", "--cells-secret-file", secret, "--cells-listen", "127.0.0.1:0"],
+    ...["--cells-join", "127.0.0.1:1", "--set", "standby.at=nowhere"],
+  ];
+  const server = await ServerProcess.start({ dataDir: `${dir.path}/a`, flags });
+  try {
+    assert.equal((await metricsOf(server.url))["known"], 0);
+    const { code, err, out } = await roost(["cells", "--data", server.dataDir]);
+    assert.equal(code, 0, err);
+    assert.match(out, /^a +primary .* nowhere +no such cell is known/m);
+  } finally {
+    await server.stop();
   }
 });

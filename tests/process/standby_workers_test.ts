@@ -82,6 +82,11 @@ Deno.test("12.4: workers whose supervisor is silent reply to nobody once the sta
     }
     assert.equal(seen.includes(200), false, seen.join());
     assert.equal(seen.includes(503), true, "they live");
+    const ready = await fetch(`${url}/readyz`);
+    assert.deepEqual(
+      [ready.status, await ready.text()],
+      [503, "another place may serve this cell"],
+    );
     Deno.kill(pid, "SIGCONT");
     assert.equal((await ended as Deno.CommandStatus).code, 75);
     await until("nobody listens there", () => fetch(url).then(closed, () => true));

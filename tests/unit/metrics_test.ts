@@ -24,7 +24,9 @@ import { registerNode } from "../../server/node/node_series.ts";
 import { registerRefused, registerStreams, registerWs } from "../../server/v1/series.ts";
 import { registerStandby } from "../../server/standby/standby_series.ts";
 import { SERIES } from "../../server/ops/series_table.ts";
-import type { CellName } from "../../shard/name/ids.ts";
+import { type CellName, POINT_SPACE } from "../../shard/name/ids.ts";
+import { type EvacuationOrder, remainingOf } from "../../server/node/evacuation.ts";
+import { registerMoves } from "../../server/ops/moves_series.ts";
 import type { MemberId } from "../../server/standby/role_types.ts";
 import { simRetries } from "../sim/sim_ports.ts";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
@@ -38,6 +40,7 @@ const MEMBER = {
   inSync: false,
   copy: null,
   standbys: [],
+  wanted: null,
 } as const;
 /** The store of cell `a` has a standby; copies of those of `b` and `c` are here, `c` is served. */
 const STORES = {
@@ -46,6 +49,7 @@ const STORES = {
       ...MEMBER,
       cell: "a" as CellName,
       role: "primary",
+      wanted: { cell: "b" as CellName, known: false },
       standbys: [
         { member: MEMBER.member, peer: null, state: "in sync", lagWrites: 3, lagMs: 250 },
       ],
@@ -64,6 +68,20 @@ const STORES = {
     ],
   },
 } as const;
+
+const EVACUATION: EvacuationOrder = {
+  id: "one",
+  to: ["b" as CellName],
+  perSecond: 20,
+  state: "running",
+  after: ["u", POINT_SPACE / 4, "ann", 0],
+  passes: 0,
+  begun: 97,
+  moved: 90,
+  moving: 7,
+  startedAt: 1,
+  endedAt: 0,
+};
 
 /** What the parts of a node count, and their metrics. */
 function metered() {
@@ -105,6 +123,7 @@ function metered() {
   registerCounters(to, counters);
   registerNode(to, node as unknown as Node, retries);
   registerCells(to, null);
+  registerMoves(to, counters, { cell: "a" as CellName, evacuation: { progress: EVACUATION } });
   registerStandby(to, STORES);
   registerEdge(to, counts.edge, () => (looks++, gauges));
   registerWs(to, counts.ws);
@@ -190,7 +209,16 @@ const EXPECTED = {
   'roost_standby_lag_writes{cell="a"}': 3,
   'roost_standby_lag_seconds{cell="a"}': 0.25,
   'roost_standby_filled_bytes{cell="b"}': 500,
+  'roost_standby_known{cell="a"}': 0,
+  'roost_standby_known{cell="b"}': undefined,
   'roost_standby_serves{cell="a"}': undefined,
+  'roost_moves_total{outcome="left"}': 2,
+  'roost_moves_total{outcome="cancelled"}': 0,
+  'roost_evacuation_running{cell="a"}': 1,
+  'roost_evacuation_moved_accounts{cell="a"}': 90,
+  'roost_evacuation_moving_accounts{cell="a"}': 7,
+  // A quarter is looked at.
+  'roost_evacuation_remaining_accounts{cell="a"}': 7 + 3 * 97,
   'roost_standby_serves{cell="b"}': 0,
   'roost_standby_serves{cell="c"}': 1,
   "roost_presence_deliveries_total": 40,
@@ -245,6 +273,7 @@ Deno.test("Exporter exports what was counted, however often it is asked", async 
   counters.presence.fanOut.observe(40);
   counters.presence.latencyMs.observe(2.5, 40);
   counters.messages.refused.busy++;
+  counters.moves.left += 2;
   counts.streams.open = 3;
   counts.streams.synthetic = 1;
   counts.edge.ended.slow += 7;
@@ -308,4 +337,19 @@ Deno.test("9 B6: Exporter refuses series that it does not know, and histograms o
   assert.throws(() => to.value("roost_loop_lag_seconds", () => 1), /of another kind/);
   assert.throws(() => to.histogram("roost_ready", histogram), /of another kind/);
   assert.throws(() => to.histogram("roost_loop_lag_seconds", histogram), /two parts register/);
+});
+
+Deno.test("registerMoves counts nothing of a lone cell, nor of an evacuation that another node carries out", async () => {
+  const names = async (evacuation: { readonly progress: EvacuationOrder | null } | null) => {
+    const to = new Exporter(SERIES.filter(({ name }) => /roost_(moves|evacuation)/.test(name)));
+    const own = evacuation === null ? null : { cell: "a" as CellName, evacuation };
+    registerMoves(to, createCounters(), own);
+    return [...(await scrape(to)).samples.keys()].map((name) => name.replace(/\{.*/, ""));
+  };
+  assert.deepEqual(await names(null), []);
+  assert.deepEqual([...new Set(await names({ progress: null }))], ["roost_moves_total"]);
+  // How many remain is known once some of a pass have begun to move.
+  assert.equal(remainingOf({ ...EVACUATION, after: null }), null);
+  assert.equal(remainingOf({ ...EVACUATION, begun: 0 }), null);
+  assert.equal(remainingOf({ ...EVACUATION, state: "done" }), 0);
 });
