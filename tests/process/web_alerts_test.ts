@@ -70,7 +70,6 @@ async function meet() {
     await client.approve("ann");
     await ann.add(user);
     await client.subscribe("ann");
-    await ann.accept(user);
   }
   return {
     ...{ ann, bob: bob!, cid: cid! },

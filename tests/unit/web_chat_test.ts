@@ -223,6 +223,11 @@ Deno.test("entriesOf: the latest conversation is first, then names; who is block
   const names = entries.map(({ name }) => name);
   assert.deepEqual(names, ["stranger", "cid", "dan", "bob", "eve", "mallory"]);
   assert.deepEqual(entries.filter(({ asked }) => asked).map(({ name }) => name), ["eve"]);
+  const numbered = ["p10", "p9", "P1"].map((name) => contact(name));
+  const { contacts, ...others } = client;
+  const sorted = entriesOf({ ...others, contacts: byName(numbered, ({ name }) => name) }, "p");
+  assert.deepEqual(sorted.map(({ name }) => name), ["P1", "p9", "p10"]);
+  assert.equal(contacts.size, 4);
   assert.deepEqual(entriesOf(client, " äLT ").map(({ name }) => name), ["dan"]);
   assert.equal(unreadOf(client), 2);
 });

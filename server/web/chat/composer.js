@@ -9,6 +9,8 @@ import { t } from "./texts.js";
 
 /** Who writes nothing for so long has stopped typing (ms). */
 const PAUSE_MS = 4000;
+/** A longer name is not named in the field. */
+const TITLE_MAX = 24;
 
 /** See the head of this file. */
 export class Composer {
@@ -60,9 +62,20 @@ export class Composer {
     this.#peer = peer;
     this.#text.value = peer === null ? "" : this.#chat.drafts.of(peer);
     this.#fit();
+    this.render();
+  }
+
+  /** Says whom the message is for; a long name would not fit. */
+  render() {
+    const peer = this.#peer;
     if (peer === null) return;
+    const title = this.#chat.titleOf(peer);
     const notes = this.#chat.isSelf(peer);
-    const to = notes ? t.composer.note : t.composer.to(`\u2068${this.#chat.titleOf(peer)}\u2069`);
+    const to = notes
+      ? t.composer.note
+      : title.length > TITLE_MAX
+      ? t.composer.message
+      : t.composer.to(`\u2068${title}\u2069`);
     setAttributes(this.#text, { placeholder: to });
   }
 

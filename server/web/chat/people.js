@@ -19,6 +19,9 @@ import { t } from "./texts.js";
  * }} Entry
  */
 
+/** Names in the order of the language, with the numbers in them by their size. */
+const NAMES = new Intl.Collator(t.language, { numeric: true });
+
 /** In this order people are shown who are online. */
 const RANKS = ["chat", "online", "away", "xa", "dnd"];
 
@@ -45,7 +48,7 @@ export function entriesOf(client, query, { filter = "all", self = null } = {}) {
       entry.title.toLocaleLowerCase().includes(wanted);
   }).sort((a, b) =>
     (filter === "online" ? rankOf(a) - rankOf(b) : 0) ||
-    Number(a.blocked) - Number(b.blocked) || b.at - a.at || a.title.localeCompare(b.title)
+    Number(a.blocked) - Number(b.blocked) || b.at - a.at || NAMES.compare(a.title, b.title)
   );
 }
 

@@ -198,6 +198,7 @@ export class Talk {
     if (peer === null) return;
     this.#showHead(peer);
     this.#showNotice(peer);
+    this.#composer.render();
     const timeline = this.#timeline(peer);
     const log = this.#log;
     const fromEnd = log.scrollHeight - log.scrollTop;
