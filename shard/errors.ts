@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   bad_request: "The request is malformed; do not repeat it unchanged.",
   unsupported: "The protocol version or the feature is not known here.",
   unauthorized: "Sign in (again): the credentials, token or session are not accepted.",
+  second_factor_required: "The password is right; the account wants a second factor too.",
   forbidden: "Signed in, but this is not allowed.",
   not_found: "There is no such thing, or none that you may know of.",
   conflict: "It exists already, or the state does not allow it.",
@@ -23,6 +24,16 @@ export const ERROR_CODES = {
 /** A code of the closed list. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** What a sign-in needs whose password is right. */
+export interface SecondFactorAsked {
+  /** Goes on with the sign-in, for some minutes. */
+  readonly exchange: string;
+  /** What the account has. */
+  readonly methods: readonly ("totp" | "recovery")[];
+  /** SCRAM's server-final message, where the password was proved by SCRAM. */
+  readonly scram?: string;
+}
+
 /** A client fault or a refusal. */
 export interface Failure {
   readonly ok: false;
@@ -35,6 +46,8 @@ export interface Failure {
   readonly cell?: string;
   /** … and the addresses of its servers, where they are known. */
   readonly servers?: readonly string[];
+  /** Of `second_factor_required` at a sign-in: what to go on with. */
+  readonly second?: SecondFactorAsked;
 }
 
 /** A value or a refusal. */

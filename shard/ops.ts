@@ -2,6 +2,8 @@
  * The operations of a shard on one of its users, with what they take and return. All of it is plain
  * data, so that the same values travel inside one node or between nodes.
  */
+import type { FactorChange, FactorProof, Factors } from "./account/factors.ts";
+import type { SignInOps } from "./sign_in_ops.ts";
 import type { AccountId, AccountName, Cursor, DeviceId, MailboxId, SessionId } from "./name/ids.ts";
 import type {
   ExportedAccount,
@@ -19,7 +21,17 @@ import type { MailboxBody, MailboxEvent } from "./mailbox/mailbox_event.ts";
 import type { RosterItemView } from "./roster/roster.ts";
 import type { SubscriptionState } from "./roster/subscription.ts";
 
-export type { Credentials, MailboxBody, MailboxEvent, MessagesFrom, RosterItemView, ScramKey };
+export type {
+  Credentials,
+  FactorChange,
+  FactorProof,
+  Factors,
+  MailboxBody,
+  MailboxEvent,
+  MessagesFrom,
+  RosterItemView,
+  ScramKey,
+};
 
 /** The mechanisms a password is kept for. */
 export type ScramMechanism = "SCRAM-SHA-256" | "SCRAM-SHA-1";
@@ -120,7 +132,7 @@ export interface InviteView {
 export type PasswordProof = Uint8Array | null;
 
 /** Requests about one account: name of the operation → `{in, out}`. */
-export interface Ops extends CellOps {
+export interface Ops extends CellOps, SignInOps {
   /** Creates the account. `conflict` where the name is taken, deleted or closed. */
   "account.create": {
     in: {
@@ -160,28 +172,10 @@ export interface Ops extends CellOps {
   "account.info": { in: Record<never, never>; out: AccountView };
   /** Internal: who has this name now; null where nobody. Never shown to clients. */
   "account.resolve": { in: Record<never, never>; out: { readonly id: AccountId } | null };
-  /** Who has this name, and whether an outside identity signs in to that account; null: nobody. */
-  "account.identify": {
-    in: { readonly identity: string };
-    out: {
-      readonly id: AccountId;
-      readonly active: boolean;
-      readonly linked: boolean;
-      /** Whether any outside identity does. */
-      readonly outside: boolean;
-    } | null;
-  };
-  /**
-   * Lets an outside identity sign in to the active account `id`. `conflict` where the name is
-   * another account's, or where `alone` and another identity does.
-   */
-  "account.link": {
-    in: { readonly identity: string; readonly id: AccountId; readonly alone: boolean };
-    out: null;
-  };
   /**
    * Adds (or replaces) a device with a token. `expiresAt` in ms. `place`: from where a password was
-   * proved for it, which is known from then on, see `KnownPlace`.
+   * proved for it, which is known from then on, see `KnownPlace`. `second_factor_required`: the
+   * account has second factors, and none was proved.
    */
   "device.add": {
     in: {
@@ -191,6 +185,10 @@ export interface Ops extends CellOps {
       readonly expiresAt: number;
       readonly proof: PasswordProof;
       readonly place?: number;
+      /** The second factor that was proved; needed where the account has any, unless `exempt`. */
+      readonly factor?: FactorProof;
+      /** An issuer, or who runs the server or a backend, vouches for the user. */
+      readonly exempt?: true;
     };
     out: { readonly id: AccountId };
   };

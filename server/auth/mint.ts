@@ -3,7 +3,7 @@ import { type AccountName, type DeviceId, newId } from "../../shard/name/ids.ts"
 import { ok, type Result } from "../../shard/errors.ts";
 import type { Ports } from "../node/ports.ts";
 import type { Router } from "../node/router.ts";
-import type { PasswordProof } from "../../shard/ops.ts";
+import type { FactorProof, PasswordProof } from "../../shard/ops.ts";
 import { hashToken, mintToken } from "./token.ts";
 import type { MintedToken } from "./types.ts";
 
@@ -22,12 +22,16 @@ export interface MintInput {
   readonly proof: PasswordProof;
   /** Is known to the account from then on; null: nothing new is known. */
   readonly place: number | null;
+  /** The second factor that was proved. */
+  readonly factor?: FactorProof | undefined;
+  /** None is needed. */
+  readonly exempt?: true | undefined;
 }
 
 /** Makes and stores a token; of a device that has one already it takes the place. */
 export function mintForDevice(
   { clock, random, router }: MintDeps,
-  { user, device: wanted, label, lifetimeMs, proof, place }: MintInput,
+  { user, device: wanted, label, lifetimeMs, proof, place, factor, exempt }: MintInput,
   done: (result: Result<MintedToken>) => void,
 ): void {
   const device = wanted ?? newId<DeviceId>(random.bytes(12));
@@ -35,7 +39,11 @@ export function mintForDevice(
   const expiresAt = clock.wallMs() + lifetimeMs;
   const tokenHash = hashToken(token);
   const known = place === null ? {} : { place };
-  const row = { device, label, tokenHash, expiresAt, proof, ...known };
+  const second = {
+    ...(factor === undefined ? {} : { factor }),
+    ...(exempt === undefined ? {} : { exempt }),
+  };
+  const row = { device, label, tokenHash, expiresAt, proof, ...known, ...second };
   router.request(
     user,
     "device.add",

@@ -23,6 +23,8 @@ import { PasswordQueue } from "./password_queue.ts";
 import type { Registers } from "../node/cell_value.ts";
 import { createRegistration, newPassword } from "./registration.ts";
 import { createReset } from "./reset.ts";
+import { FactorChanges } from "./factor_changes.ts";
+import { conclude, SecondFactors } from "./second_factors.ts";
 import {
   type ClientFirstFault,
   finishScram,
@@ -103,6 +105,8 @@ class SignInService implements SignIn, FailureLimits {
   readonly issuer: SignIn["issuer"];
   readonly outside: SignIn["outside"];
   readonly resetPassword: SignIn["resetPassword"];
+  readonly #seconds: SecondFactors;
+  readonly factors: SignIn["factors"];
 
   constructor(deps: SignInDeps, options: SignInOptions) {
     this.#deps = deps;
@@ -119,7 +123,16 @@ class SignInService implements SignIn, FailureLimits {
     this.#identities = new Identities({ ...deps, store: deps.store ?? null });
     this.resetPassword = createReset(deps, options, this.#queue, this);
     this.issuer = signInByIssuer(deps, this.#identities, this);
-    this.outside = (outsider, done) => this.#identities.find(outsider, done);
+    this.outside = (outsider, done) =>
+      this.#identities.find(
+        outsider,
+        (found) => done(found.ok ? ok({ ...found.value, exempt: true }) : found),
+      );
+    this.#seconds = new SecondFactors(deps, options, this);
+    for (const [name, throttle] of Object.entries(this.#seconds.throttles)) {
+      deps.share?.(name, throttle);
+    }
+    this.factors = new FactorChanges(deps, options, this.#seconds, this);
   }
 
   allowed(address: string): Failure | null {
@@ -188,7 +201,28 @@ class SignInService implements SignIn, FailureLimits {
   }
 
   mint(input: Parameters<SignIn["mint"]>[0], done: Parameters<SignIn["mint"]>[1]): void {
-    mintForDevice(this.#deps, { ...input, lifetimeMs: this.#options.tokenLifetimeMs }, done);
+    const { tokenLifetimeMs: lifetimeMs } = this.#options;
+    mintForDevice(this.#deps, { ...input, lifetimeMs }, (result) => {
+      if (result.ok || result.code !== "second_factor_required") return done(result);
+      this.#seconds.ask(
+        input,
+        (asked) => done(asked.ok ? { ...result, second: asked.value } : asked),
+      );
+    });
+  }
+
+  second(input: Parameters<SignIn["second"]>[0], done: Parameters<SignIn["second"]>[1]): void {
+    const { tokenLifetimeMs: lifetimeMs } = this.#options;
+    const { device, label } = input;
+    this.#seconds.prove(input, (result) => {
+      if (!result.ok) return done(result);
+      const { proved, verified } = result.value;
+      const factor = proved?.factor;
+      mintForDevice(this.#deps, { ...verified, device, label, lifetimeMs, factor }, (minted) => {
+        if (proved !== null) conclude(proved, minted);
+        done(minted.ok ? ok({ ...minted.value, user: verified.user }) : minted);
+      });
+    });
   }
 
   changePassword(input: Parameters<SignIn["changePassword"]>[0], done: Done<null>): void {

@@ -12,6 +12,8 @@ export interface Verified {
   readonly proof: PasswordProof;
   /** From where, see `KnownPlace`; null where no password was proved or set. */
   readonly place: number | null;
+  /** An issuer vouches for the user, whose business second factors then are. */
+  readonly exempt?: true;
 }
 
 /** A SCRAM exchange (RFC 5802) that waits for the client's final message. */
@@ -25,6 +27,66 @@ export interface ScramExchange {
     message: string,
     done: (result: Result<Verified & { readonly serverFinal: string }>) => void,
   ): void;
+}
+
+/** Who changes second factors, and what is proved for it: `code` where the account has any. */
+export interface FactorCaller {
+  readonly user: AccountName;
+  /** The device that asks: one that signed in some minutes ago needs no password. */
+  readonly device: DeviceId;
+  readonly address: string;
+  readonly password?: string | undefined;
+  /** Of the authenticator app, or a recovery code. */
+  readonly code?: string | undefined;
+}
+
+/** An account's second factors, without secrets. */
+export interface FactorView {
+  /** Whether an authenticator app is set up. */
+  readonly totp: boolean;
+  /** Recovery codes that are left. */
+  readonly recoveryCodes: number;
+  /** Whether the account has a password here. */
+  readonly password: boolean;
+}
+
+/** How an authenticator app is set up. */
+export interface TotpSetup {
+  /** To be sent back with a code. */
+  readonly setup: string;
+  /** In base32. */
+  readonly secret: string;
+  /** `otpauth:` address, for apps. */
+  readonly uri: string;
+  /** The same as a QR code: an SVG path of squares of 1, in a square of `size`. */
+  readonly qr: { readonly size: number; readonly path: string };
+}
+
+/** Recovery codes; shown once. */
+export interface RecoveryCodes {
+  readonly recoveryCodes: readonly string[];
+}
+
+/**
+ * Changes of second factors. `forbidden`: the password or the code is not right, or neither was
+ * given and the device has not just signed in; `second_factor_required`: a code is needed.
+ */
+export interface FactorSettings {
+  view(user: AccountName, done: (result: Result<FactorView>) => void): void;
+  /** Begins to set an authenticator app up; nothing is stored. `conflict`: there is one. */
+  beginTotp(caller: FactorCaller, done: (result: Result<TotpSetup>) => void): void;
+  /** Sets it up, once a code shows that the app has the secret. `code`: of the app. */
+  confirmTotp(
+    caller: Omit<FactorCaller, "password" | "code"> & {
+      readonly setup: string;
+      readonly code: string;
+    },
+    done: (result: Result<RecoveryCodes>) => void,
+  ): void;
+  /** Removes it, with the recovery codes. */
+  removeTotp(caller: FactorCaller, done: (result: Result<null>) => void): void;
+  /** Makes new recovery codes in place of those that are left. */
+  renewRecovery(caller: FactorCaller, done: (result: Result<RecoveryCodes>) => void): void;
 }
 
 /** A new token for a device; the text is shown once and kept only as its hash. */
@@ -81,18 +143,27 @@ export interface SignIn {
   ): void;
   /** The account of somebody whom an issuer vouches for, made or linked where that is allowed. */
   outside(outsider: Outsider, done: (result: Result<Verified>) => void): void;
-  /** Makes and stores a token for a device of a verified user. device null: a new random one. */
+  /**
+   * Makes and stores a token for a device of a verified user. device null: a new random one.
+   * `second_factor_required`, with what to go on with, where the account has second factors.
+   */
   mint(
-    input: {
-      readonly user: AccountName;
-      readonly device: DeviceId | null;
-      readonly label: string;
-      readonly proof: PasswordProof;
-      /** Is known to the account from then on; null: nothing new is known. */
-      readonly place: number | null;
-    },
+    input: Verified & { readonly device: DeviceId | null; readonly label: string },
     done: (result: Result<MintedToken>) => void,
   ): void;
+  /** Ends a sign-in that `mint` has refused so: checks the second factor, and makes the token. */
+  second(
+    input: {
+      readonly exchange: string;
+      readonly code: string;
+      readonly device: DeviceId | null;
+      readonly label: string;
+      readonly address: string;
+    },
+    done: (result: Result<MintedToken & { readonly user: AccountName }>) => void,
+  ): void;
+  /** What a signed-in user changes about second factors. */
+  readonly factors: FactorSettings;
   /** Sets the password of the account that the code of an operator's link is for, once. */
   resetPassword(
     input: { readonly code: string; readonly password: string; readonly address: string },

@@ -48,6 +48,8 @@ export interface AdminClient {
   /** Signs every device out; how many there were. */
   signOut(user: string): Promise<number>;
   resetLink(name: string): Promise<ResetLink>;
+  /** Removes the second factors of an account; whether it had any. */
+  clearFactors(user: string): Promise<boolean>;
   createInvite(): Promise<Invite>;
   invites(): Promise<readonly InviteView[]>;
   revokeInvite(id: string): Promise<void>;
@@ -96,6 +98,7 @@ const DEVICES = z.object({
   })),
 });
 const SIGNED_OUT = z.object({ devices: z.number() });
+const CLEARED = z.object({ had: z.boolean() });
 const ACCOUNT = z.custom<AccountView>((value) =>
   typeof value === "object" && value !== null && "name" in value && "state" in value
 );
@@ -150,6 +153,8 @@ export function adminClient(transport: AdminTransport): AdminClient {
     signOut: async (user) =>
       (await call({ method: "POST", path: `${userPath(user)}/sign-out` }, SIGNED_OUT)).devices,
     resetLink: (name) => call({ method: "POST", path: `${userPath(name)}/reset-link` }, LINK),
+    clearFactors: async (user) =>
+      (await call({ method: "POST", path: `${userPath(user)}/factors/clear` }, CLEARED)).had,
     createInvite: () => call({ method: "POST", path: "/admin/invites" }, LINK),
     invites: async () => (await call({ method: "GET", path: "/admin/invites" }, INVITES)).invites,
     revokeInvite: (id) =>

@@ -220,6 +220,7 @@ export function addUserCommands(program: Command, host: CliHost): void {
       })
     );
   addResetCommand(user, host);
+  addFactorsCommand(user, host);
   addRemoveCommand(user, host);
   addDevicesCommand(user, host);
 }
@@ -236,6 +237,19 @@ function addResetCommand(user: Command, host: CliHost): void {
           host.err("Put it behind the chat's address and /#reset=, or set server.publicUrl.\n");
         }
         host.err(`Sets one new password until ${new Date(expiresAt).toISOString()}.\n`);
+      })
+    );
+}
+
+function addFactorsCommand(user: Command, host: CliHost): void {
+  addConfigOptions(user.command("clear-factors <name>"))
+    .description("remove the second factors of a user who has lost them")
+    .allowExcessArguments(false)
+    .action((name: string, options: ConfigOptions) =>
+      withAdmin(host, options, async (admin) => {
+        const had = await admin.clearFactors(name);
+        const said = had ? "has no second factor any more" : "has no second factor";
+        host.out(`${name} ${said}.\n`);
       })
     );
 }

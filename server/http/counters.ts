@@ -51,7 +51,14 @@ export class OutcomeCounts {
 }
 
 /** Ways to prove who one is. */
-export const SIGN_IN_KINDS = ["password", "scram", "token", "issuer", "register"] as const;
+export const SIGN_IN_KINDS = [
+  "password",
+  "scram",
+  "token",
+  "issuer",
+  "second",
+  "register",
+] as const;
 /** A way to prove who one is. */
 export type SignInKind = (typeof SIGN_IN_KINDS)[number];
 /** How a sign-in can end: refused is a wrong proof, limited a rate, failed our own fault. */
@@ -158,7 +165,10 @@ export function createCounters() {
 /** One node's counters; its numbers are added to where things happen. */
 export type Counters = ReturnType<typeof createCounters>;
 
-/** What a sign-in that was answered with `code` counts as; null: it was not understood as one. */
+/**
+ * What a sign-in that was answered with `code` counts as; null: it was not understood as one, or
+ * waits for a second factor.
+ */
 export function signInResult(code: "ok" | ErrorCode): (typeof SIGN_IN_RESULTS)[number] | null {
   switch (code) {
     case "ok":
@@ -166,6 +176,7 @@ export function signInResult(code: "ok" | ErrorCode): (typeof SIGN_IN_RESULTS)[n
     case "bad_request":
     case "unsupported":
     case "too_large":
+    case "second_factor_required":
       return null;
     case "rate_limited":
       return "limited";

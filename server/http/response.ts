@@ -8,6 +8,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   bad_request: 400,
   unsupported: 400,
   unauthorized: 401,
+  second_factor_required: 403,
   forbidden: 403,
   not_found: 404,
   conflict: 409,
@@ -49,12 +50,12 @@ export function errorResponse(
   status: number = STATUS_OF[failure.code],
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  const { code, message, retryAfterMs, servers } = failure;
+  const { code, message, retryAfterMs, second, servers } = failure;
   const more: Record<string, string> = { ...headers };
   if (retryAfterMs !== undefined) more["retry-after"] = String(Math.ceil(retryAfterMs / 1000));
   if (status === 401) more["www-authenticate"] = 'Bearer realm="roost"';
   const retry = retryAfterMs === undefined ? {} : { retryAfterMs };
-  return jsonResponse(status, JSON.stringify({ code, message, ...retry, servers }), more);
+  return jsonResponse(status, JSON.stringify({ code, message, ...retry, servers, second }), more);
 }
 
 const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;

@@ -223,6 +223,9 @@ export function createAdminApp(deps: AdminDeps): Hono {
   app.post("/admin/users/:user/release", async (c) => {
     return answer(await admin.ask(c.req.param("user"), "account.release", {}));
   });
+  app.post("/admin/users/:user/factors/clear", async (c) => {
+    return answer(await admin.ask(c.req.param("user"), "account.clearFactors", {}));
+  });
   addDeviceRoutes(app, admin);
   addInviteRoutes(app, deps);
   return app;

@@ -83,6 +83,7 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
       body: PASSWORD,
     }],
     ["resetLink", `POST ${USER}/reset-link`, "Make a link that sets a new password once", OF_USER],
+    ["clearFactors", `POST ${USER}/factors/clear`, "Remove all second factors", OF_USER],
     ["disableUser", `POST ${USER}/disable`, "Disable an account", OF_USER],
     ["enableUser", `POST ${USER}/enable`, "Enable an account again", OF_USER],
     ["releaseUser", `POST ${USER}/release`, "Release the name of a deleted account", OF_USER],

@@ -151,6 +151,13 @@ export const ANSWERS = {
     message: z.string(),
     retryAfterMs: z.int().min(0).optional().describe("Wait this long before repeating"),
     servers: z.array(z.string()).optional().describe("Of `moved`: where to sign in"),
+    second: z.object({
+      exchange: z.string().describe("Goes on with the sign-in, for five minutes"),
+      methods: z.array(z.enum(["totp", "recovery"])).describe(
+        "What the account has; more may come",
+      ),
+      scram: z.string().optional().describe("The server-final message"),
+    }).optional().describe("Of `second_factor_required` at a sign-in"),
   }),
   Contact: contact,
   Message: message,
@@ -178,6 +185,21 @@ export const ANSWERS = {
     token: z.string().describe("Send it as `Authorization: Bearer …`; told once"),
     expiresAt: ms,
     scram: z.string().optional().describe("The server-final message"),
+  }),
+  Factors: z.object({
+    totp: z.boolean().describe("Whether an authenticator app is set up"),
+    recoveryCodes: z.int().min(0).describe("How many are left"),
+    password: z.boolean().describe("Whether the account has a password here"),
+  }),
+  TotpSetup: z.object({
+    setup: z.string().describe("To be sent back with a code, within 15 minutes"),
+    secret: z.string().describe("In base32"),
+    uri: z.string().describe("`otpauth:` address, for apps"),
+    qr: z.object({ size: z.int().min(1), path: z.string() })
+      .describe("The same as a QR code: an SVG path in a square of `size`"),
+  }),
+  RecoveryCodes: z.object({
+    recoveryCodes: z.array(z.string()).describe("Each stands in for the app once; shown once"),
   }),
   OidcBegun: z.object({ url: z.string().describe("Where to send the browser") }),
   Challenge: z.object({ exchange: z.string(), message: z.string() }),

@@ -124,6 +124,7 @@ export function commandTable(schemas: ProtocolSchemas): CommandTable {
     ...presenceCommands(define),
     ...rosterCommands(define),
     ...accountCommands(define),
+    ...factorCommands(define),
   };
 }
 
@@ -320,6 +321,37 @@ function accountCommands(define: Define) {
       },
     ),
   };
+}
+
+/** Second factors. What they check costs as much as a password. */
+function factorCommands(define: Define) {
+  const proves: Traits = { cost: 5, write: true };
+  return {
+    factors: define("factors", "tells my second factors", {}, (ctx, _input, done) => {
+      ctx.signIn.factors.view(ctx.user, asJson(done));
+    }),
+    totp: define(
+      "totp",
+      "begins to set an authenticator app up",
+      { cost: 5 },
+      (ctx, input, done) => {
+        ctx.signIn.factors.beginTotp({ ...callerOf(ctx), ...input }, asJson(done));
+      },
+    ),
+    totp_on: define("totp_on", "sets an authenticator app up", proves, (ctx, input, done) => {
+      ctx.signIn.factors.confirmTotp({ ...callerOf(ctx), ...input }, asJson(done));
+    }),
+    totp_off: define("totp_off", "removes the authenticator app", proves, (ctx, input, done) => {
+      ctx.signIn.factors.removeTotp({ ...callerOf(ctx), ...input }, asJson(done));
+    }),
+    recovery: define("recovery", "makes new recovery codes", proves, (ctx, input, done) => {
+      ctx.signIn.factors.renewRecovery({ ...callerOf(ctx), ...input }, asJson(done));
+    }),
+  };
+}
+
+function callerOf({ address, device, user }: CommandContext) {
+  return { address, device, user };
 }
 
 /** Goes on with the account name that `text` stands for, or answers why it stands for none. */

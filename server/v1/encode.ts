@@ -121,8 +121,8 @@ export const JSON_CODEC: EventCodec = {
 
 /** The frame of a refusal; `id` null where it answers no command. */
 export function errorFrame(failure: Failure, id: number | null): string {
-  const { code, message, retryAfterMs, servers } = failure;
+  const { code, message, retryAfterMs, second, servers } = failure;
   const numbered = id === null ? {} : { id };
   const retry = retryAfterMs === undefined ? {} : { retryAfterMs };
-  return JSON.stringify({ t: "error", ...numbered, code, message, ...retry, servers });
+  return JSON.stringify({ t: "error", ...numbered, code, message, ...retry, servers, second });
 }

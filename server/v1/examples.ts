@@ -7,6 +7,7 @@ import type { CommandName, Hello, Registration } from "./schemas.ts";
 
 type Example = { readonly t: string; readonly id: number } & Readonly<Record<string, unknown>>;
 
+const SETUP = "uRk1nEw0Q2s8vYp3ZtLx5bGd7fHjKmWc";
 const CURSOR = "5NHrFZgXx0ZqPzTA:41";
 
 /** What a client says before the welcome. */
@@ -50,6 +51,11 @@ export const FRAME_EXAMPLES: Readonly<Record<CommandName, Example>> = {
   devices: { t: "devices", id: 14 },
   revoke: { t: "revoke", id: 15, device: "old-phone" },
   password: { t: "password", id: 16, old: "secret", new: "correct horse" },
+  factors: { t: "factors", id: 20 },
+  totp: { t: "totp", id: 21, password: "correct horse" },
+  totp_on: { t: "totp_on", id: 22, setup: SETUP, code: "492039" },
+  totp_off: { t: "totp_off", id: 23, code: "492039" },
+  recovery: { t: "recovery", id: 24, code: "492039" },
   bye: { t: "bye", id: 17 },
   signout: { t: "signout", id: 18 },
   ping: { t: "ping", id: 19 },
@@ -65,6 +71,7 @@ export const REST_EXAMPLES: Readonly<Record<string, Readonly<Record<string, unkn
     message: GREETING_EXAMPLES.auth.message,
     device: "phone",
   },
+  signInSecond: { exchange: "Ym9i.6f1ed002ab5595859014ebf0951522d9", code: "492039" },
   resetPassword: { code: "rp1_YWxpY2UAQUFB_6f1ed002ab5595859014eb", password: "battery staple" },
   oidcBegin: { issuer: "corp", at: "https://chat.example.com" },
   oidcFinish: { response: "code=yHb2JqZc&state=6f1ed002ab5595859014ebf095", device: "phone" },
@@ -135,6 +142,15 @@ export const ANSWER_EXAMPLES: Readonly<Record<AnswerName, unknown>> = {
   SnapshotAt: { cursor: CURSOR, snapshot },
   Device: { device: "phone", label: "My phone", createdAt: AT, expiresAt: AT, online: true },
   SignedIn: { user: "alice", device: "phone", token, expiresAt: AT },
+  Factors: { totp: true, recoveryCodes: 10, password: true },
+  TotpSetup: {
+    setup: SETUP,
+    secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+    uri:
+      "otpauth://totp/example.com:alice?issuer=example.com&secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+    qr: { size: 57, path: "M4 4h1v1h-1z" },
+  },
+  RecoveryCodes: { recoveryCodes: ["abcd-efgh-ijkm-npqr"] },
   OidcBegun: { url: "https://id.example.com/authorize?client_id=roost&response_type=code" },
   Challenge: { exchange: "6f1ed002ab5595859014ebf0951522d9", message: "r=…,s=…,i=100000" },
   Events: { session: "Jm2bWc8f0A1kQx7T", soft: 3, cursor: CURSOR, events: [message, presence] },

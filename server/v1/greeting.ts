@@ -17,6 +17,7 @@ import {
   byPassword,
   byRegistering,
   byScram,
+  bySecond,
   byToken,
   deviceChoice,
   type Principal,
@@ -121,7 +122,7 @@ export class Greeting {
     this.#enter({ kind: "proving" });
     if (value.t === "register") return this.#register(value);
     // Passwords have a queue of their own; who has proved one waits before its session is opened.
-    if (kind === "password" || kind === "scram") return this.#prove(value);
+    if (kind === "password" || kind === "scram" || kind === "second") return this.#prove(value);
     const resumes = value.session !== undefined;
     const key = `address ${addressKey(this.#address)}`;
     this.#host.signInQueue.enter(key, resumes, (leave) => {
@@ -155,6 +156,10 @@ export class Greeting {
       case "password": {
         const { user, password } = way;
         return byPassword(host, { user, password, address }, choice, proved);
+      }
+      case "second": {
+        const { code, exchange } = way;
+        return bySecond(host, { exchange, code, address }, choice, proved);
       }
       case "scram": {
         const { mechanism, message } = way;

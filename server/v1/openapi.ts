@@ -64,7 +64,7 @@ const TAGS = {
   "Messages": "Messages, receipts, history and the state of the mailbox.",
   "Contacts": "The roster, subscriptions and blocking.",
   "Presence": "The presence of the caller's session.",
-  "Account": "Devices, password, settings and data of the caller's account.",
+  "Account": "Devices, password, second factors, settings and data of the caller's account.",
   "Document": "This document, and that of the WebSocket.",
 } as const;
 
@@ -86,6 +86,7 @@ const TAG_OF: Readonly<Record<string, keyof typeof TAGS>> = {
   presence: "Presence",
   devices: "Account",
   password: "Account",
+  factors: "Account",
   settings: "Account",
   export: "Account",
 };

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import type { ProtocolLimits } from "./limits.ts";
+import { SECOND_CHARS_MAX } from "../auth/second_seal.ts";
 import { exceedsBytes } from "../text/utf8.ts";
 import type { IssueParams } from "../text/validate.ts";
 
@@ -38,6 +39,8 @@ const device = pattern(/^[\x21-\x7e]{1,64}$/, "1 to 64 printable ASCII character
 const cursor = pattern(/^[A-Za-z0-9_-]{16}:(0|[1-9][0-9]{0,14})$/, "a cursor (mailboxId:seq)");
 const session = pattern(/^[A-Za-z0-9_-]{16}$/, "a session id");
 const key = pattern(/^[\x21-\x7e]{1,64}$/, "1 to 64 printable ASCII characters, no spaces");
+/** Bytes of a code of a second factor, however it is written. */
+const CODE_BYTES_MAX = 64;
 const mechanism = z.enum(["SCRAM-SHA-256", "SCRAM-SHA-1"]);
 
 /** The fields that several frames share. */
@@ -46,6 +49,7 @@ function fieldsOf(limits: ProtocolLimits) {
   const password = text(limits.passwordBytesMax, 1);
   const label = text(limits.labelBytesMax);
   const scram = text(limits.scramBytesMax, 1).describe("A SCRAM message (RFC 5802)");
+  const code = text(CODE_BYTES_MAX, 1);
   const presence = {
     show: z.enum(SHOWS).optional(),
     status: text(limits.statusBytesMax).optional(),
@@ -55,9 +59,14 @@ function fieldsOf(limits: ProtocolLimits) {
   return {
     user,
     password,
+    code,
     label,
     scram,
     presence,
+    second: {
+      exchange: text(SECOND_CHARS_MAX, 1).describe("As the refusal of the first factor had it"),
+      code: code.describe("Of the authenticator app, or a recovery code"),
+    },
     token: text(limits.tokenBytesMax, 1),
     limit: z.int().min(1).max(limits.pageEventsMax).optional(),
   };
@@ -83,13 +92,14 @@ function authSchema(f: Fields) {
     user: f.user.optional(),
     password: f.password.optional(),
     scram: z.object({ mechanism, message: f.scram }).optional(),
+    second: z.object(f.second).optional(),
   }).check((ctx) => {
     const a = ctx.value;
-    const ways = [a.token, a.jwt, a.user ?? a.password, a.scram];
+    const ways = [a.token, a.jwt, a.user ?? a.password, a.scram, a.second];
     const given = ways.filter((way) => way !== undefined).length;
     const half = (a.user === undefined) !== (a.password === undefined);
     if (given === 1 && !half) return;
-    const message = "must be one of {token}, {jwt}, {user, password}, {scram}";
+    const message = "must be one of {token}, {jwt}, {user, password}, {scram}, {second}";
     ctx.issues.push({ code: "custom", input: a, message });
   });
 }
@@ -118,6 +128,23 @@ function greetingSchemas(f: Fields) {
       client,
     }),
     auth: z.object({ t: z.literal("auth"), message: f.scram }),
+  };
+}
+
+/** Inputs of the commands about second factors. */
+function factorSchemas(f: Fields) {
+  return {
+    factors: z.object({}),
+    totp: z.object({
+      password: f.password.optional().describe("Needed unless this device has just signed in"),
+      code: f.code.optional().describe("Of a second factor, where the account has any"),
+    }),
+    totp_on: z.object({
+      setup: text(SECOND_CHARS_MAX, 1).describe("As `totp` returned it"),
+      code: f.code.describe("Of the app that has the secret now"),
+    }),
+    totp_off: z.object({ code: f.code.describe("Of the app, or a recovery code") }),
+    recovery: z.object({ code: f.code.describe("Of the app, or a recovery code") }),
   };
 }
 
@@ -168,6 +195,7 @@ function commandSchemas(f: Fields, limits: ProtocolLimits) {
     devices: none,
     revoke: z.object({ device: device.describe("The device whose token ends") }),
     password: z.object({ old: f.password, new: f.password }),
+    ...factorSchemas(f),
     bye: none,
     signout: none,
     ping: none,
@@ -190,6 +218,7 @@ function restSchemas(f: Fields, limits: ProtocolLimits) {
     signInPassword: z.object({ user: f.user, password: f.password, ...newDevice }),
     scramFirst: z.object({ mechanism, message: f.scram }),
     scramFinal: z.object({ message: f.scram, ...newDevice }),
+    signInSecond: z.object({ ...f.second, ...newDevice }),
     resetPassword: z.object({
       code: f.token.describe("Of the link that an operator has made"),
       password: f.password,

@@ -148,13 +148,26 @@ export function mintFor(
   choice: DeviceChoice,
   done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
 ): void {
-  const { user, proof, place } = verified;
-  host.signIn.mint({ ...choice, user, proof, place }, (result) => {
-    if (!result.ok) return done(result);
-    const minted = result.value;
-    const auth: AttachAuth = { kind: "token", tokenHash: hashToken(minted.token) };
-    const { device, expiresAt: provedUntil } = minted;
-    done(ok({ user: verified.user, device, auth, provedUntil, minted }));
+  host.signIn.mint({ ...choice, ...verified }, (result) => {
+    done(result.ok ? ok(principalOf(verified.user, result.value)) : result);
+  });
+}
+
+function principalOf(user: AccountName, minted: MintedToken) {
+  const auth: AttachAuth = { kind: "token", tokenHash: hashToken(minted.token) };
+  const { device, expiresAt: provedUntil } = minted;
+  return { user, device, auth, provedUntil, minted };
+}
+
+/** Ends a sign-in by its second factor, and mints a token. */
+export function bySecond(
+  host: Host,
+  input: { readonly exchange: string; readonly code: string; readonly address: string },
+  choice: DeviceChoice,
+  done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
+): void {
+  host.signIn.second({ ...input, ...choice }, (result) => {
+    done(result.ok ? ok(principalOf(result.value.user, result.value)) : result);
   });
 }
 
@@ -208,7 +221,12 @@ export function byScram(
     if (!result.ok) return done(result);
     const { serverFinal } = result.value;
     mintFor(host, result.value, choice, (minted) => {
-      done(minted.ok ? ok({ principal: minted.value, serverFinal }) : minted);
+      if (minted.ok) return done(ok({ principal: minted.value, serverFinal }));
+      // The client checks the server before it gives anything else.
+      const { second } = minted;
+      done(
+        second === undefined ? minted : { ...minted, second: { ...second, scram: serverFinal } },
+      );
     });
   });
 }
@@ -222,13 +240,15 @@ export type SignInWay =
     readonly kind: "scram";
     readonly mechanism: "SCRAM-SHA-256" | "SCRAM-SHA-1";
     readonly message: string;
-  };
+  }
+  | { readonly kind: "second"; readonly exchange: string; readonly code: string };
 
 /** The one way that a checked hello gives. */
 export function signInWay(auth: HelloAuth): SignInWay {
   if (auth.token !== undefined) return { kind: "token", token: auth.token };
   if (auth.jwt !== undefined) return { kind: "jwt", jwt: auth.jwt };
   if (auth.scram !== undefined) return { kind: "scram", ...auth.scram };
+  if (auth.second !== undefined) return { kind: "second", ...auth.second };
   return { kind: "password", user: auth.user ?? "", password: auth.password ?? "" };
 }
 

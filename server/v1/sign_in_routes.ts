@@ -23,6 +23,7 @@ import {
   byPassword,
   byRegistering,
   byScram,
+  bySecond,
   deviceChoice,
   devicePresence,
   endChoice,
@@ -59,6 +60,7 @@ export function route<S extends z.ZodType>(spec: Spec<S>): Route {
 export function signInRoutes(protocol: Protocol, exchanges: Exchanges): readonly Route[] {
   return [
     ...passwordRoutes(protocol),
+    secondRoute(protocol),
     ...scramRoutes(protocol, exchanges),
     ...sessionRoutes(protocol),
     eventsRoute(protocol),
@@ -100,7 +102,7 @@ function passwordRoutes({ schemas }: Protocol): readonly Route[] {
       summary: "Signs a device in by password",
       input: schemas.rest.signInPassword,
       status: 200,
-      errors: [...errors, "moved"],
+      errors: [...errors, "moved", "second_factor_required"],
       signsInBy: () => "password",
       run: (call, input) => {
         const { user, password } = input;
@@ -128,6 +130,28 @@ function passwordRoutes({ schemas }: Protocol): readonly Route[] {
       },
     }),
   ];
+}
+
+function secondRoute({ schemas }: Protocol): Route {
+  return route({
+    method: "POST",
+    access: "public",
+    cost: SIGN_IN_COST,
+    answer: "SignedIn",
+    id: "signInSecond",
+    path: "/v1/auth/second",
+    summary: "Ends a sign-in by a second factor",
+    input: schemas.rest.signInSecond,
+    status: 200,
+    errors: ["unauthorized", "limit_reached", "moved"],
+    signsInBy: () => "second",
+    run: (call, input) => {
+      const { code, exchange } = input;
+      const choice = deviceChoice(input);
+      const { deps, address } = call;
+      return signIn(call, (done) => bySecond(deps, { exchange, code, address }, choice, done));
+    },
+  });
 }
 
 function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Route[] {
@@ -165,7 +189,7 @@ function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Rout
       }),
       from: { exchange: "path" },
       answer: "SignedIn",
-      errors: ["unauthorized", "moved", "not_found", "limit_reached"],
+      errors: ["unauthorized", "moved", "not_found", "limit_reached", "second_factor_required"],
       signsInBy: () => "scram",
       run: ({ deps, address }, input) => {
         const elsewhere = exchangeElsewhere(deps.relay, input.exchange);

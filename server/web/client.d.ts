@@ -239,6 +239,8 @@ export type ErrorCode =
   | "reset"
   /** The account is at home in another cell; the client follows where it may. */
   | "moved"
+  /** The password is right; `second` of the error says how to go on. */
+  | "second_factor_required"
   /** There was no answer: whether the server did it is unknown. */
   | "offline"
   /** The client was closed or signed out before it was done. */
@@ -271,6 +273,45 @@ export declare class RoostError extends Error {
   to: string | undefined;
   /** Of `moved`: addresses of the servers of the account's cell. */
   servers: readonly string[] | undefined;
+  /** Of `second_factor_required` at a sign-in. */
+  second: SecondFactor | undefined;
+}
+
+/** What a sign-in needs whose password was right. */
+export interface SecondFactor {
+  /** For `signIn({ second: exchange, code })`, within five minutes. */
+  readonly exchange: string;
+  /** What the account has; later servers may name more. */
+  readonly methods: readonly ("totp" | "recovery" | (string & Record<never, never>))[];
+  /** SCRAM's server-final message; the library has checked it. */
+  readonly scram?: string;
+}
+
+/** An account's second factors. */
+export interface Factors {
+  /** Whether an authenticator app is set up. */
+  readonly totp: boolean;
+  /** Recovery codes that are left. */
+  readonly recoveryCodes: number;
+  /** Whether the account has a password at this server. */
+  readonly password: boolean;
+}
+
+/** How to set an authenticator app up. */
+export interface TotpSetup {
+  /** For `confirmTotp`, within 15 minutes. */
+  readonly setup: string;
+  /** In base32, for typing. */
+  readonly secret: string;
+  /** `otpauth:` address, for apps on the same device. */
+  readonly uri: string;
+  /** The same as a QR code: an SVG path in a square of `size`. */
+  readonly qr: { readonly size: number; readonly path: string };
+}
+
+/** Codes to write down; each stands in for the second factor once. They are shown once. */
+export interface RecoveryCodes {
+  readonly recoveryCodes: readonly string[];
 }
 
 /** What is kept between runs: `localStorage`, `sessionStorage`, or anything like them. */
@@ -414,6 +455,8 @@ export type Credentials =
      */
     readonly plain?: boolean;
   }
+  /** Ends a sign-in that was refused with `second_factor_required`: see `SecondFactor`. */
+  | { readonly second: string; readonly code: string }
   | { readonly token: string }
   /** A token of an issuer that the server takes, such as an OpenID Connect ID token. */
   | { readonly jwt: string }
@@ -532,6 +575,20 @@ export interface Client {
   ): Promise<boolean>;
   devices(): Promise<readonly Device[]>;
   revoke(device: string): Promise<void>;
+  factors(): Promise<Factors>;
+  /**
+   * Begins to set an authenticator app up; nothing changes yet. `password`: needed unless this
+   * device has signed in within the last ten minutes.
+   */
+  beginTotp(proof?: { readonly password?: string; readonly code?: string }): Promise<TotpSetup>;
+  /** Sets it up; `code`: what the app shows. From then on sign-in by password asks for a code. */
+  confirmTotp(
+    confirmed: { readonly setup: string; readonly code: string },
+  ): Promise<RecoveryCodes>;
+  /** Removes it. `code`: what it shows, or a recovery code. */
+  removeTotp(proof: { readonly code: string }): Promise<void>;
+  /** Makes new recovery codes in place of those that are left. */
+  renewRecoveryCodes(proof: { readonly code: string }): Promise<RecoveryCodes>;
   /** Every other device is signed out. */
   changePassword(change: { readonly old: string; readonly new: string }): Promise<void>;
 }

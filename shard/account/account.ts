@@ -5,6 +5,7 @@
  */
 import type { AccountId, AccountName, DeviceId, MailboxId } from "../name/ids.ts";
 import type { Credentials, MessagesFrom } from "../record/fields.ts";
+import type { Factors } from "./factors.ts";
 import type { Payload } from "../message/packets.ts";
 import type { RosterItem } from "../roster/roster.ts";
 import type { DroppedRows } from "../message/dedupe_rows.ts";
@@ -102,6 +103,8 @@ export class AccountState {
   knownPlaces: readonly KnownPlace[] = NO_PLACES;
   /** Who signs in to it by an outside issuer or directory, see `identity_ops.ts`. */
   identities: readonly string[] = NO_IDENTITIES;
+  /** What a sign-in by password has to prove besides; null: nothing. */
+  factors: Factors | null = null;
   mailbox = new Mailbox("" as MailboxId);
   readonly lazyRoster = new LazyMap<RosterItem>();
   readonly lazyBlocked = new LazyMap<Block>();

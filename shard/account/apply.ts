@@ -58,6 +58,7 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
     case "device_removed":
     case "place_known":
     case "identity_linked":
+    case "factors":
       return applySignIn(account, entry);
     case "invite":
       account.state = "invite";

@@ -1,10 +1,11 @@
 /** What the records of devices, and of where and as whom a user signs in, change. */
 import type { AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
+import { ofStored } from "./factors.ts";
 import { withPlace } from "./known_places.ts";
 
 type SignInEntry = Entry & {
-  readonly kind: "device_added" | "device_removed" | "place_known" | "identity_linked";
+  readonly kind: "device_added" | "device_removed" | "place_known" | "identity_linked" | "factors";
 };
 
 /** Changes `account` as the record says. */
@@ -29,6 +30,9 @@ export function applySignIn(account: AccountState, e: SignInEntry): void {
       return;
     case "identity_linked":
       account.identities = [...account.identities.filter((i) => i !== e.identity), e.identity];
+      return;
+    case "factors":
+      account.factors = ofStored(e.factors);
       return;
   }
 }

@@ -22,6 +22,7 @@ export function clearAccount(account: AccountState): void {
   account.mailbox = new Mailbox(account.mailbox.id);
   account.knownPlaces = [];
   account.identities = [];
+  account.factors = null;
   account.roster.clear();
   account.withheldRequests = 0;
   account.blocked.clear();

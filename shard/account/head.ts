@@ -14,6 +14,7 @@ import {
   mailboxId,
   messagesFrom,
 } from "../record/fields.ts";
+import { readSections, writeSections } from "./head_sections.ts";
 import { BLOCK_REF } from "./block_pages.ts";
 import { bytes, list, mapped, oneOf, optional, text, uint } from "../record/schema.ts";
 import {
@@ -204,7 +205,8 @@ export function writeEndOf(w: ByteWriter, a: Account, ranges: Account["purgedRan
   w.uint(a.mailbox.gapsBefore);
   UNREAD_MAIL.write(w, [...a.unread.values()]);
   KNOWN_PLACES.write(w, a.knownPlaces);
-  if (a.identities.length > 0) IDENTITIES.write(w, a.identities);
+  if (a.identities.length > 0 || a.factors !== null) IDENTITIES.write(w, a.identities);
+  writeSections(w, a);
 }
 
 /** Reads it back. Throws `CorruptBytes`. */
@@ -219,6 +221,7 @@ export function readEnd(
   for (const of of UNREAD_MAIL.read(r)) account.unread.restore(of);
   account.knownPlaces = KNOWN_PLACES.read(r);
   if (!r.done) account.identities = IDENTITIES.read(r);
+  readSections(r, account);
   checkContiguous(account.mailbox);
 }
 
@@ -242,6 +245,7 @@ export function decodeHead(account: AccountState, bytes: Uint8Array): void {
   readUnread(r, account);
   if (!r.done) account.knownPlaces = KNOWN_PLACES.read(r);
   if (!r.done) account.identities = IDENTITIES.read(r);
+  readSections(r, account);
   checkContiguous(account.mailbox);
   account.runtime.headBytes = bytes.length;
 }

@@ -16,6 +16,7 @@ import {
   mailboxId,
   messagesFrom,
 } from "../record/fields.ts";
+import { FACTORS } from "./factors.ts";
 import { BODY } from "../mailbox/mailbox_event.ts";
 import { PAYLOAD } from "../message/packets.ts";
 import { cellName, REGISTER } from "../federation/name_register.ts";
@@ -192,6 +193,8 @@ export const ENTRIES = {
   numbers_used: variant(129, { ...outgoing, n: uint, num: uint }),
   /** An outside identity signs in to the account from now on. Programs that do not know it skip it. */
   identity_linked: variant(130, { identity: text }),
+  /** Its second factors from now on; none where all of them are empty. Older programs skip it. */
+  factors: variant(140, { factors: FACTORS }),
 };
 
 /** One change of one account. */

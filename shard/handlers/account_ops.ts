@@ -2,14 +2,16 @@
 import type { AccountId, AccountName, MailboxId } from "../name/ids.ts";
 import type { Account, Device } from "../account/account.ts";
 import type { EdgePacket } from "../edge_packet.ts";
-import type { PasswordProof } from "../ops.ts";
+import type { Factors } from "../account/factors.ts";
+import type { Ops, PasswordProof } from "../ops.ts";
 import type { Handler, Turn } from "./turn.ts";
 import type { Attached } from "../presence/presence.ts";
 import { cellOf } from "../federation/cell_node.ts";
 import { endSession } from "./last_seen.ts";
 import { homeElsewhere, keepsHome, TAKEN } from "./name_home.ts";
+import { provedBy } from "./factor_ops.ts";
 import { oweSubscription } from "./subscription_packets.ts";
-import { fail, ok } from "../errors.ts";
+import { fail, ok, type Result } from "../errors.ts";
 import { isNewsOfPlace, knowsPlace } from "../account/known_places.ts";
 import { newId } from "../name/ids.ts";
 import { remove as removalStanzas } from "../roster/subscription.ts";
@@ -220,10 +222,27 @@ function leastUsed(
   return least;
 }
 
+/**
+ * The second factors once that of a sign-in is used up; null where none is. A repetition of a
+ * request that was done, whose reply was lost, has used it up.
+ */
+function factorsOnceProved(
+  account: Account,
+  { device, exempt, factor, tokenHash }: Ops["device.add"]["in"],
+): Result<Factors | null> {
+  const again = account.devices.some((d) =>
+    d.device === device && d.tokenHash.every((byte, i) => byte === tokenHash[i])
+  );
+  if (again || exempt === true) return ok(null);
+  return provedBy(account.factors, factor ?? null);
+}
+
 /** Replaces a device of the same id; expired ones make room, then the one unused for longest. */
 export const addDevice: Handler<"device.add"> = (turn, account, input) => {
   if (!account.active) return fail("unauthorized", "Cannot sign in");
   if (!stillProved(account, input.proof)) return PASSWORD_CHANGED;
+  const factors = factorsOnceProved(account, input);
+  if (!factors.ok) return factors;
   for (const d of account.devices) {
     if (d.expiresAt <= turn.now.wall && d.device !== input.device) {
       turn.append(account, { kind: "device_removed", device: d.device });
@@ -246,6 +265,9 @@ export const addDevice: Handler<"device.add"> = (turn, account, input) => {
     at: turn.now.wall,
     expiresAt: input.expiresAt,
   });
+  if (factors.value !== null) {
+    turn.append(account, { kind: "factors", factors: factors.value });
+  }
   const { place } = input;
   if (place !== undefined && isNewsOfPlace(account.knownPlaces, place, turn.now.wall)) {
     turn.append(account, { kind: "place_known", place, at: turn.now.wall });

@@ -40,6 +40,7 @@ import {
   linkImport,
   lookAtImport,
 } from "./import_ops.ts";
+import { clearFactors, getFactors, setFactors } from "./factor_ops.ts";
 import { identifyAccount, linkIdentity } from "./identity_ops.ts";
 import { beginMove, cancelMove, moveState } from "./move_ops.ts";
 import { nameHome, shareName } from "./name_home.ts";
@@ -63,6 +64,9 @@ export const HANDLERS: { readonly [K in OpName]: Handler<K> } = {
   "account.resolve": resolveAccount,
   "account.identify": identifyAccount,
   "account.link": linkIdentity,
+  "account.factors": getFactors,
+  "account.setFactors": setFactors,
+  "account.clearFactors": clearFactors,
   "device.add": addDevice,
   "device.list": listDevices,
   "device.revoke": revokeDevice,
@@ -105,6 +109,8 @@ export const WRITES: ReadonlySet<OpName> = new Set<OpName>([
   "account.signOut",
   "account.remove",
   "account.link",
+  "account.setFactors",
+  "account.clearFactors",
   "name.share",
   "name.home",
   "move.begin",
@@ -145,6 +151,8 @@ export const REPEATABLE: ReadonlySet<OpName> = new Set<OpName>([
   "account.resolve",
   "account.identify",
   "account.link",
+  "account.factors",
+  "account.clearFactors",
   "device.add",
   "device.list",
   "auth.token",

@@ -18,6 +18,7 @@ const SIGN_IN: ReadonlySet<OpName> = new Set<OpName>([
   "account.resolve",
   "account.identify",
   "account.link",
+  "account.factors",
   "auth.token",
   "device.add",
   "session.attach",
@@ -28,6 +29,7 @@ const SIGNED_IN: ReadonlySet<OpName> = new Set<OpName>([
   "device.list",
   "device.revoke",
   "account.setCredentials",
+  "account.setFactors",
 ]);
 /** What it asks with a token: one that is refused for good is given up. */
 const BY_TOKEN: ReadonlySet<OpName> = new Set<OpName>(["auth.token", "session.attach"]);

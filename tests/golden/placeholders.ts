@@ -33,6 +33,11 @@ const TEXTS: Readonly<Record<string, string>> = {
   session: "[A-Za-z0-9_-]{16}",
   box: "[A-Za-z0-9_-]{16}",
   device: "[\\x21-\\x7e]{1,64}",
+  /** Of a sign-in that needs a second factor, and of an authenticator app. */
+  second: "[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]{16,2000}",
+  setup: "[A-Za-z0-9_-]{16,2000}",
+  secret: "[A-Z2-7]{32}",
+  recovery: "[a-z2-9]{4}(?:-[a-z2-9]{4}){3}",
   exchange: "[A-Za-z0-9_-]{16,8192}",
   nonce: "[\\x21-\\x2b\\x2d-\\x7e]{16,}",
   salt: "[A-Za-z0-9+/]{20,}={0,2}",

@@ -2,6 +2,7 @@
 import type { Heard, Line, RequestLine, Step } from "./transcript.ts";
 import type { Host, Wire } from "./host.ts";
 import { type Bindings, type JsonObject, substitute } from "./placeholders.ts";
+import { appCode } from "../unit/totp_code.ts";
 import { proveScram } from "./scram_proof.ts";
 
 /** The SCRAM exchange under way under a label. */
@@ -87,10 +88,17 @@ export class TranscriptRun {
     this.#heard(label, heard);
   }
 
-  /** `<scram:password>` answers the challenge, `<fill:n>` is n letters. */
+  /**
+   * `<scram:password>` answers the challenge, `<fill:n>` is n letters, `<totp:ann+1>` is what the app
+   * with `<secret:ann>` shows one step after `<time:ann>`.
+   */
   #fill(label: string, text: string): string {
     const filled = text
       .replace(/<fill:(\d+)>/, (_, count: string) => "x".repeat(Number(count)))
+      .replace(/<totp:(\w+)(?:\+(\d))?>/, (_, name: string, steps = "0") => {
+        const secret = String(this.bindings.get(`secret:${name}`));
+        return appCode(secret, Number(this.bindings.get(`time:${name}`)), Number(steps));
+      })
       .replace(/<scram:([^<>]+)>/, (_, password: string) => {
         const { mechanism, first, challenge } = this.#exchanges.get(label)!;
         const proof = proveScram(mechanism, first, challenge, password);

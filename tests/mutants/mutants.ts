@@ -14,6 +14,7 @@ import { PAIR } from "./pair_mutants.ts";
 import { PRESENCE } from "./presence_mutants.ts";
 import { REPLICATION } from "./replication_mutants.ts";
 import { ROSTER } from "./roster_mutants.ts";
+import { SIGN_IN } from "./sign_in_mutants.ts";
 import { STANDBY } from "./standby_mutants.ts";
 import { STORE } from "./store_mutants.ts";
 import { TAKEOVER } from "./takeover_mutants.ts";
@@ -36,4 +37,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...MOVED,
   ...STANDBY,
   ...REPLICATION,
+  ...SIGN_IN,
 ];

@@ -2,7 +2,15 @@
 import { deepEqual, equal, match, ok as truthy } from "node:assert/strict";
 import { fail } from "../../shard/errors.ts";
 import { hashToken } from "../../server/auth/token.ts";
-import { connect, CURSOR, type Frame, openNode, TOKEN, UNKNOWN_TOKEN } from "../unit/json_fakes.ts";
+import {
+  connect,
+  CURSOR,
+  type Frame,
+  ID,
+  openNode,
+  TOKEN,
+  UNKNOWN_TOKEN,
+} from "../unit/json_fakes.ts";
 
 const HELLO = { t: "hello", v: 1, auth: { token: TOKEN }, device: "phone" };
 const PASSWORD = { user: "alice", password: "secret" };
@@ -138,7 +146,7 @@ Deno.test("hello with a password gives a new token of the named device", () => {
   equal(welcome["device"], "desk");
   deepEqual(node.signIn.asked, [
     { ...PASSWORD, address: "192.0.2.1" },
-    { user: "alice", device: "desk", label: "My desk", proof: null, place: 7 },
+    { user: "alice", id: ID, device: "desk", label: "My desk", proof: null, place: 7 },
   ]);
   const { auth, presence: set } = node.edge.opened[0]!;
   deepEqual(auth, { kind: "token", tokenHash: hashToken(String(welcome["token"])) });

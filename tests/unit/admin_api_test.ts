@@ -125,6 +125,7 @@ Deno.test("the admin API gives every code of the closed list its status", async 
     bad_request: 400,
     unsupported: 400,
     unauthorized: 401,
+    second_factor_required: 403,
     forbidden: 403,
     not_found: 404,
     conflict: 409,

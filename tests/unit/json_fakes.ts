@@ -1,4 +1,5 @@
 /** Everything around the JSON protocol, under control: shards, sign-in, edge, transport, time. */
+import { fakeFactors } from "./json_factor_fakes.ts";
 import {
   type AccountId,
   type AccountName,
@@ -184,10 +185,7 @@ export class FakeSignIn implements SignIn, FailureLimits {
     if (input.jwt !== "a.b.c") return done(fail("unauthorized", "The token is not accepted"));
     done(ok({ ...verified("alice"), expiresAt: 5000 }));
   }
-  resetPassword(
-    input: Parameters<SignIn["resetPassword"]>[0],
-    done: (r: Result<null>) => void,
-  ) {
+  resetPassword(input: Parameters<SignIn["resetPassword"]>[0], done: (r: Result<null>) => void) {
     this.asked.push(input);
     done(input.code === "spent" ? fail("forbidden", "The link is not valid") : ok(null));
   }
@@ -199,6 +197,13 @@ export class FakeSignIn implements SignIn, FailureLimits {
     const device = input.device ?? newId<DeviceId>(random.bytes(12));
     done(ok({ token: mintToken(input.user, random), device, expiresAt: 9000 }));
   }
+  second(input: Parameters<SignIn["second"]>[0], done: Parameters<SignIn["second"]>[1]) {
+    this.asked.push(input);
+    if (input.code === "000000") return done(fail("unauthorized", "The code is not right"));
+    const of = verified("alice");
+    this.mint({ ...of, ...input }, (m) => done(m.ok ? ok({ ...m.value, user: of.user }) : m));
+  }
+  readonly factors = fakeFactors((input) => this.asked.push(input));
   changePassword(
     input: Parameters<SignIn["changePassword"]>[0],
     done: (r: Result<null>) => void,

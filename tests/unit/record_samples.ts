@@ -57,6 +57,14 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
   place_known: { kind: "place_known", place: 2 ** 48 - 1, at: AT },
   numbers_used: { kind: "numbers_used", to: BO, toId: BO_ID, n: 9, num: 7 },
   identity_linked: { kind: "identity_linked", identity: "i1" },
+  factors: {
+    kind: "factors",
+    factors: {
+      totp: { secret: new Uint8Array([1, 2, 3]), at: AT, lastStep: 56_666_666 },
+      recovery: [new Uint8Array([4, 5]), new Uint8Array([6])],
+    },
+  },
+  "no factors": { kind: "factors", factors: { totp: null, recovery: [] } },
   event: {
     kind: "event",
     seq: 128,

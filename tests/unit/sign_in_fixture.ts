@@ -7,6 +7,9 @@ import type { Credentials, OpName, Ops, ScramMechanism } from "../../shard/ops.t
 import { parseName } from "../../shard/name/name.ts";
 import type { Clock, Kdf, Log, Random, Timers } from "../../server/node/ports.ts";
 import type { Router } from "../../server/node/router.ts";
+import { changeFactors } from "../../shard/handlers/factor_rules.ts";
+import type { Factors } from "../../shard/account/factors.ts";
+import { provedBy } from "../../shard/handlers/factor_ops.ts";
 import { hashNameOf } from "../../server/auth/scram.ts";
 import {
   createScramClient,
@@ -80,6 +83,8 @@ export interface FakeAccount {
   devices: string[];
   places: number[];
   identities: string[];
+  factors: Factors | null;
+  deviceAt: number | null;
 }
 
 /** What the shards would hold. */
@@ -118,6 +123,8 @@ export class FakeShards {
       devices: [],
       places: [],
       identities: [],
+      factors: null,
+      deviceAt: null,
       ...account,
     };
     this.accounts.set(name, made);
@@ -176,9 +183,28 @@ export class FakeShards {
       const counts = { createdAt: 0, devices: 0, sessions: 0, contacts: 0, events: 0 };
       return ok({ name: name as AccountName, id: a.id, state: a.state, ...counts });
     },
-    "device.add": (name, { device, place }) => {
+    "account.factors": (name, { place }) => {
+      const a = this.accounts.get(name);
+      if (a?.state !== "active") return ok(null);
+      const known = place !== undefined && a.places.includes(place);
+      const { credentials, deviceAt, factors, id } = a;
+      return ok({ id, credentials, deviceAt, factors, known });
+    },
+    "account.setFactors": (name, { change, id, proof }) => {
+      const a = this.accounts.get(name);
+      if (a?.id !== id) return fail("not_found", "no such account");
+      const proved = provedBy(a.factors, proof);
+      const changed = proved.ok ? changeFactors(proved.value, change, 0) : proved;
+      if (!changed.ok) return changed;
+      a.factors = changed.value;
+      return ok(null);
+    },
+    "device.add": (name, { device, exempt, factor = null, place }) => {
       const a = this.accounts.get(name);
       if (a === undefined || a.state !== "active") return fail("unauthorized", "no such account");
+      const proved = exempt === true ? ok(a.factors) : provedBy(a.factors, factor);
+      if (!proved.ok) return proved;
+      a.factors = proved.value;
       a.devices.push(device);
       if (place !== undefined) a.places.push(place);
       return ok({ id: a.id });

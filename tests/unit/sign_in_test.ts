@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fail, ok } from "../../shard/errors.ts";
-import type { DeviceId } from "../../shard/name/ids.ts";
+import type { AccountId, DeviceId } from "../../shard/name/ids.ts";
 import type { Random } from "../../server/node/ports.ts";
 import { createSignIn } from "../../server/auth/sign_in.ts";
 import { hashToken, parseToken } from "../../server/auth/token.ts";
@@ -162,12 +162,16 @@ Deno.test("SignIn: failures are limited per account, for existing names and othe
   assert.equal(codeOf(password(signIn, "bob", "pencil", "10.1.0.1")), "ok");
 });
 
+/** A user whose password was not asked for. */
+function verifiedOf(user: string): Verified {
+  return { user: nameOf(user), id: "id" as AccountId, proof: null, place: null };
+}
+
 /** Signs in with a device's token for it, as a client does; from then on the place is known. */
 function signInFrom(signIn: SignIn, address: string): void {
   const verified = password(signIn, "bob", "pencil", address);
   assert.ok(verified.ok);
-  const { user, proof, place } = verified.value;
-  signIn.mint({ user, device: null, label: "", proof, place }, () => {});
+  signIn.mint({ ...verified.value, device: null, label: "" }, () => {});
 }
 
 Deno.test("10.9: SignIn: a user at a known address is not locked out by strangers", () => {
@@ -232,7 +236,7 @@ Deno.test("SignIn.mint: stores a token's hash for the device and returns the tok
   const { signIn, shards, deps } = openWithAccounts();
   const mint = (device: DeviceId | null) =>
     answerOf<{ token: string; device: DeviceId; expiresAt: number }>((done) =>
-      signIn.mint({ user: nameOf("bob"), device, label: "Phone", proof: null, place: null }, done)
+      signIn.mint({ ...verifiedOf("bob"), device, label: "Phone" }, done)
     );
   const named = mint("phone" as DeviceId);
   assert.ok(named.ok);
@@ -252,7 +256,7 @@ Deno.test("SignIn.mint: stores a token's hash for the device and returns the tok
   assert.notEqual(fresh.value.token, named.value.token);
   assert.deepEqual(shards.accounts.get("bob")!.devices, ["phone", fresh.value.device]);
   const gone = answerOf((done) =>
-    signIn.mint({ user: nameOf("dora"), device: null, label: "", proof: null, place: null }, done)
+    signIn.mint({ ...verifiedOf("dora"), device: null, label: "" }, done)
   );
   assert.equal(codeOf(gone), "unauthorized");
 });

@@ -73,6 +73,7 @@ const STATE_FILES: Readonly<Record<string, string>> = {
   "shard/account/moving.ts": "the part of apply that is about moves to other cells",
   "shard/account/head_pages.ts": "takes out the pages that go to the store, and reads them back",
   "shard/account/head_rows.ts": "reads it back from all of its rows",
+  "shard/account/head_sections.ts": "reads what a head has behind all else",
   "shard/account/head_tail.ts": "reads a part of it back",
   "shard/account/page_items.ts": "the part of checkpoint that is about the items of pages",
   "shard/account/outbox.ts": "the part of apply that is about packets owed",

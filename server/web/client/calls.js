@@ -101,6 +101,22 @@ export class Calls {
   changePassword = (
     change,
   ) => /** @type {Promise<void>} */ (this.#ask("password", { ...change }, false));
+  /** @type {Api.Client["factors"]} */
+  factors = () => /** @type {Promise<Api.Factors>} */ (this.#ask("factors", {}));
+  /** @type {Api.Client["beginTotp"]} */
+  beginTotp = (
+    proof = {},
+  ) => /** @type {Promise<Api.TotpSetup>} */ (this.#ask("totp", { ...proof }, false));
+  /** @type {Api.Client["confirmTotp"]} */
+  confirmTotp = (
+    confirmed,
+  ) => /** @type {Promise<Api.RecoveryCodes>} */ (this.#ask("totp_on", { ...confirmed }, false));
+  /** @type {Api.Client["removeTotp"]} */
+  removeTotp = (proof) => /** @type {Promise<void>} */ (this.#ask("totp_off", { ...proof }, false));
+  /** @type {Api.Client["renewRecoveryCodes"]} */
+  renewRecoveryCodes = (
+    proof,
+  ) => /** @type {Promise<Api.RecoveryCodes>} */ (this.#ask("recovery", { ...proof }, false));
   /** @type {Api.Client["typing"]} */
   typing = (to, active = true) => {
     const now = this.#host.env.now();

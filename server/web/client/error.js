@@ -24,6 +24,8 @@ export class RoostError extends Error {
     this.to = undefined;
     /** @type {readonly string[] | undefined} */
     this.servers = undefined;
+    /** @type {Api.SecondFactor | undefined} */
+    this.second = undefined;
   }
 }
 
@@ -50,9 +52,10 @@ export const closed = () => new RoostError("closed", "The client was closed");
  * The refusal in a frame or body.
  * @param {Json} frame
  */
-export function refusal({ code, message, retryAfterMs, servers }) {
+export function refusal({ code, message, retryAfterMs, second, servers }) {
   const wait = typeof retryAfterMs === "number" ? retryAfterMs : undefined;
   const error = new RoostError(/** @type {Api.ErrorCode} */ (String(code)), String(message), wait);
   if (Array.isArray(servers)) error.servers = servers.map(String);
+  if (second !== undefined) error.second = /** @type {Api.SecondFactor} */ (second);
   return error;
 }

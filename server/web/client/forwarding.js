@@ -98,6 +98,16 @@ export class Forwarding {
   devices = () => this.#ask("devices");
   /** @type {Api.Client["revoke"]} */
   revoke = (device) => this.#ask("revoke", device);
+  /** @type {Api.Client["factors"]} */
+  factors = () => this.#ask("factors");
+  /** @type {Api.Client["beginTotp"]} */
+  beginTotp = (proof = {}) => this.#ask("beginTotp", proof);
+  /** @type {Api.Client["confirmTotp"]} */
+  confirmTotp = (confirmed) => this.#ask("confirmTotp", confirmed);
+  /** @type {Api.Client["removeTotp"]} */
+  removeTotp = (proof) => this.#ask("removeTotp", proof);
+  /** @type {Api.Client["renewRecoveryCodes"]} */
+  renewRecoveryCodes = (proof) => this.#ask("renewRecoveryCodes", proof);
   /** @type {Api.Client["changePassword"]} */
   changePassword = (change) => this.#ask("changePassword", change);
 }

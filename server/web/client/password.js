@@ -23,6 +23,7 @@ export async function provePassword(post, { user, password }, how) {
     ...choice,
   })));
   if (plain) return await send();
+  let expected = "";
   try {
     if (globalThis.crypto?.subtle === undefined) {
       throw new RoostError("unsupported", "There is no WebCrypto here: the page needs HTTPS");
@@ -31,15 +32,19 @@ export async function provePassword(post, { user, password }, how) {
     const message = exchange.first;
     const first = await post("scram", { mechanism: "SCRAM-SHA-256", message });
     const reply = await exchange.reply(String(first["message"]));
+    expected = reply.expected;
     const path = `scram/${encodeURIComponent(String(first["exchange"]))}`;
     const signed = await post(path, { message: reply.message, ...choice });
     if (String(signed["scram"]).split(",")[0] === reply.expected) {
       return /** @type {Who} */ (/** @type {unknown} */ (signed));
     }
-    throw new RoostError("untrusted", "The server does not know the password's keys");
+    throw untrusted();
   } catch (error) {
-    const { code } = /** @type {RoostError} */ (error);
+    const { code, second } = /** @type {RoostError} */ (error);
+    if (second !== undefined && second.scram?.split(",")[0] !== expected) throw untrusted();
     if (code !== "unsupported" || !allowPlain) throw error;
     return await send();
   }
 }
+
+const untrusted = () => new RoostError("untrusted", "The server does not know the password's keys");

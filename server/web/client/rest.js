@@ -105,7 +105,16 @@ export function asRequest(t, f) {
       return { method: "DELETE", path: "/v1/auth" };
     case "ack":
       return { method: "POST", path: "/v1/ack" };
+    case "totp":
+      return { method: "POST", path: "/v1/factors/totp" };
+    case "totp_on":
+      return { method: "PUT", path: "/v1/factors/totp" };
+    case "totp_off":
+      return { method: "POST", path: "/v1/factors/totp/off" };
+    case "recovery":
+      return { method: "POST", path: "/v1/factors/recovery" };
     case "devices":
+    case "factors":
     case "snapshot":
       return { method: "GET", path: `/v1/${t}` };
     default:

@@ -70,6 +70,7 @@ export class SignIn {
       throw new RoostError("unauthorized", "There is no stored token to sign in with");
     }
     if ("response" in credentials) return await this.#finish(credentials.response);
+    if ("second" in credentials) return await this.#second(credentials);
     if ("password" in credentials) {
       const known = who !== null && who.user === credentials.user ? who.device : null;
       const device = this.#options.device ?? known;
@@ -94,6 +95,18 @@ export class SignIn {
     const request = { method: "POST", body, timeoutMs: timing.requestMs, cookies: true };
     const signed = await rest(env, `${addresses.current}/v1/auth/oidc/finish`, request);
     return /** @type {Who} */ (signed);
+  }
+
+  /**
+   * Ends a sign-in whose password was right.
+   * @param {{ second: string, code: string }} proof
+   * @returns {Promise<Who>}
+   */
+  async #second({ second: exchange, code }) {
+    const { label, device } = this.#options;
+    const choice = { ...(device ? { device } : {}), ...(label ? { label } : {}) };
+    const signed = await this.#post("/v1/auth/second", { exchange, code, ...choice });
+    return /** @type {Who} */ (/** @type {unknown} */ (signed));
   }
 
   /**

@@ -14,7 +14,7 @@ import { RoostError } from "./error.js";
  *   resolve: (value: never) => void, reject: (error: RoostError) => void
  * }} Call
  * @typedef {Exclude<keyof Api.Client, keyof Mirror | "on" | "close">} Method
- * @typedef {Pick<RoostError, "code" | "message" | "retryAfterMs" | "key" | "to">} Fault
+ * @typedef {Pick<RoostError, "code" | "message" | "retryAfterMs" | "key" | "to" | "second">} Fault
  */
 
 /**
@@ -38,15 +38,16 @@ import { RoostError } from "./error.js";
  * @param {RoostError} error
  * @returns {Fault}
  */
-export const faultOf = ({ code, message, retryAfterMs, key, to }) => ({
+export const faultOf = ({ code, message, retryAfterMs, key, to, second }) => ({
   code,
   message,
   retryAfterMs,
   key,
   to,
+  second,
 });
 
 /** The error again. @param {Fault} fault */
-export function errorOf({ code, message, retryAfterMs, key, to }) {
-  return Object.assign(new RoostError(code, message, retryAfterMs), { key, to });
+export function errorOf({ code, message, retryAfterMs, key, to, second }) {
+  return Object.assign(new RoostError(code, message, retryAfterMs), { key, to, second });
 }
