@@ -4,6 +4,7 @@
  * so, and proves nothing; where there is no slapd it leaves that part out, and says so.
  */
 import assert from "node:assert/strict";
+import { appCode } from "../unit/totp_code.ts";
 import type { Browser, Page } from "playwright-core";
 import { DESKTOP, findChromium, Person, startBrowser } from "./browser.ts";
 import { CLIENT, type RunningIssuer, startIssuer } from "../process/oidc_issuer.ts";
@@ -108,6 +109,88 @@ async function byLink(fixture: Fixture): Promise<void> {
   say("a link set one password, once, and signed the other device out");
 }
 
+/** Opens the settings, and leads through the password; returns the secret for the app. */
+async function secretFor({ page }: Person): Promise<string> {
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.locator("#totp-begin").click();
+  await page.locator("#factors-password").fill("wrong horse");
+  await page.getByRole("button", { name: "Go on" }).click();
+  await page.locator("#factors .error", { hasText: "The current password is another" }).waitFor();
+  await page.locator("#factors-password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Go on" }).click();
+  return (await page.locator("#factors .secret").textContent())!.replaceAll(" ", "");
+}
+
+/** Sets an authenticator app up; its secret and a recovery code. */
+async function setUpApp({ shots }: Fixture, cid: Person) {
+  const { page } = cid;
+  const secret = await secretFor(cid);
+  assert.deepEqual(await faultsOfPage(page), []);
+  await takeShots([["totp", cid]], shots);
+  const code = page.locator("#totp-code");
+  const go = page.getByRole("button", { name: "Turn on" });
+  await code.fill("000000");
+  await go.click();
+  await page.locator("#factors .error", { hasText: "This code is not right" }).waitFor();
+  // Of the step before: the present one is left for the sign-in.
+  await code.fill(appCode(secret, Date.now(), -1));
+  await go.click();
+  await page.locator("#factors .codes li").first().waitFor();
+  const [recovery = ""] = await page.locator("#factors .codes li").allTextContents();
+  await takeShots([["recovery", cid]], shots);
+  await page.getByRole("button", { name: "I have them" }).click();
+  await page.locator("#factors", { hasText: "10 recovery codes are left." }).waitFor();
+  assert.deepEqual(await faultsOfPage(page), []);
+  return { secret, recovery };
+}
+
+/** Through the form for name and password, to that for the code. */
+async function toCode({ page }: Person) {
+  await page.getByRole("textbox", { name: "Name" }).fill("cid");
+  await page.locator("#password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  const code = page.locator("#second-code");
+  await code.waitFor();
+  const go = page.locator("#second").getByRole("button", { name: "Sign in" });
+  return { code, go };
+}
+
+/** An authenticator app: set up, asked for, and helped out by a recovery code. */
+async function bySecondFactor(fixture: Fixture): Promise<void> {
+  const { say, shots } = fixture;
+  const cid = await arrive(fixture, "cid");
+  await cid.signUp(PASSWORD);
+  const { secret, recovery } = await setUpApp(fixture, cid);
+  const other = await arrive(fixture, "cid-2");
+  const { code, go } = await toCode(other);
+  assert.deepEqual(await faultsOfPage(other.page), []);
+  await takeShots([["second", other]], shots);
+  await code.fill("000000");
+  await go.click();
+  await other.page.locator("#second .error", { hasText: "This code is not right" }).waitFor();
+  await code.fill(appCode(secret, Date.now()));
+  await go.click();
+  await inChat(other.page);
+  await other.page.reload();
+  await inChat(other.page);
+  say("an authenticator app was set up, and asked for at the next sign-in");
+
+  const third = await arrive(fixture, "cid-3");
+  const { page } = third;
+  const again = await toCode(third);
+  await again.code.fill(recovery.toUpperCase());
+  await again.go.click();
+  await inChat(page);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.locator("#factors", { hasText: "9 recovery codes are left." }).waitFor();
+  const remove = page.getByRole("button", { name: "Remove the app" });
+  await remove.click();
+  await page.locator("#factors-code").fill(recovery);
+  await remove.click();
+  await page.locator("#factors .error", { hasText: "was used already" }).waitFor();
+  say("a recovery code signed in, once");
+}
+
 /** By a directory, at a server of its own. */
 async function byDirectory(browser: Browser, say: Fixture["say"]): Promise<string> {
   if (!hasSlapd()) return "NOT RUN: there is no slapd here";
@@ -173,6 +256,7 @@ async function prove(executable: string, options: ProofOptions): Promise<Verdict
   try {
     await byIssuer(fixture);
     await byLink(fixture);
+    await bySecondFactor(fixture);
     const directory = await byDirectory(browser, say);
     assert.deepEqual(fixture.people.flatMap(({ faults }) => faults), []);
     return { pass: true, figures: { directory, screenshots: shots } };
@@ -192,8 +276,9 @@ async function prove(executable: string, options: ProofOptions): Promise<Verdict
 /** Sign-in with what people have. */
 export const signinProof: Proof = {
   name: "signin",
-  claim: "people sign in at an OpenID Connect issuer, with a directory's password, and by a link " +
-    "for a new one, in Chromium; what is refused is said in words",
+  claim:
+    "people sign in at an OpenID Connect issuer, with a directory's password, by a link for a " +
+    "new one, and with an authenticator app, in Chromium; what is refused is said in words",
   seconds: 60,
   async run(options): Promise<Verdict> {
     const executable = findChromium();

@@ -8,6 +8,7 @@ import { issuerErrorText, takeReturned } from "./issuers.js";
 import { homeLinks } from "./moved.js";
 import { oneLine } from "./rich_text.js";
 import { resetForm, takeReset } from "./reset.js";
+import { secondForm } from "./second.js";
 import { SERVER } from "./server.js";
 import { SignIn } from "./sign_in.js";
 import { deviceLabel, errorText } from "./text.js";
@@ -206,15 +207,42 @@ async function signIn(account, { isNew, remember }) {
   try {
     await (isNew ? client.register(account) : client.signIn(account));
   } catch (error) {
-    if (/** @type {Api.RoostError} */ (error).code === "limit_reached" && !isNew) {
+    const { code, second } = /** @type {Api.RoostError} */ (error);
+    if (code === "limit_reached" && !isNew) {
       if (!remember) sessionStorage.setItem(OWN, "1");
       return await showFull(client);
     }
+    if (second !== undefined) return showSecond(client, second, remember);
     client.close();
     throw error;
   }
   if (!remember) sessionStorage.setItem(OWN, "1");
   showChat(client);
+}
+
+/**
+ * Goes on with a sign-in whose password was right.
+ * @param {Api.Client} client
+ * @param {Api.SecondFactor} second
+ * @param {boolean} remember
+ */
+function showSecond(client, { exchange }, remember) {
+  const { focus, form } = secondForm({
+    again: () => location.reload(),
+    prove: async (code) => {
+      try {
+        await client.signIn({ second: exchange, code });
+      } catch (error) {
+        if (/** @type {Api.RoostError} */ (error).code !== "limit_reached") throw error;
+        if (!remember) sessionStorage.setItem(OWN, "1");
+        return await showFull(client);
+      }
+      if (!remember) sessionStorage.setItem(OWN, "1");
+      showChat(client);
+    },
+  });
+  showWait("", form);
+  focus();
 }
 
 fillPage();

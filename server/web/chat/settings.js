@@ -14,6 +14,7 @@ import {
   setText,
   showList,
 } from "./dom.js";
+import { FactorsPart } from "./factors.js";
 import { AWAY_MINUTES } from "./idle.js";
 import { chooseLanguage, LANGUAGES } from "./language.js";
 import { revealPassword } from "./password_field.js";
@@ -38,12 +39,14 @@ export class Settings {
   #language = byId("language", HTMLSelectElement);
   #lengthMin = 1;
   #alerts;
+  #factors;
   #chat;
 
   /** @param {Chat} chat */
   constructor(chat) {
     this.#chat = chat;
     this.#alerts = new AlertSettings(chat.alerts());
+    this.#factors = new FactorsPart(chat.client);
     byId("settings-open", HTMLElement).addEventListener("click", () => this.open());
     for (const input of this.#dialog.querySelectorAll("input")) {
       if (input.type === "radio") {
@@ -82,6 +85,7 @@ export class Settings {
     this.#dialog.showModal();
     this.render();
     this.#loadDevices();
+    this.#factors.load();
     this.#loadRule();
   }
 

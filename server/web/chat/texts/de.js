@@ -120,6 +120,40 @@ export const t = {
     later: "Der Server kann das gerade nicht. Versuch es gleich noch einmal.",
   },
 
+  second: {
+    title: "Noch ein Schritt",
+    help: "Dieses Konto ist durch eine Authentifizierungs-App geschützt.",
+    code: "Code der App oder ein Wiederherstellungscode",
+    go: "Anmelden",
+    again: "Von vorn beginnen",
+    wrong: "Dieser Code stimmt nicht oder wurde schon benutzt.",
+  },
+
+  factors: {
+    title: "Zweiter Faktor",
+    none: "Mit einer Authentifizierungs-App genügt dein Passwort allein nicht mehr zum Anmelden.",
+    begin: "Authentifizierungs-App einrichten …",
+    go: "Weiter",
+    scan: "Scanne das mit deiner Authentifizierungs-App:",
+    qr: "QR-Code für die Authentifizierungs-App",
+    type: "Oder tippe dieses Geheimnis dort ein:",
+    shown: "Code, den die App jetzt zeigt",
+    confirm: "Einschalten",
+    on: "Eine Authentifizierungs-App ist eingerichtet: Wer sich mit deinem Passwort anmeldet, " +
+      "braucht ihren Code.",
+    left: (count) =>
+      plural(count, {
+        one: "# Wiederherstellungscode ist übrig.",
+        other: "# Wiederherstellungscodes sind übrig.",
+      }),
+    renew: "Neue Wiederherstellungscodes …",
+    remove: "App entfernen …",
+    removed: "Die Authentifizierungs-App ist entfernt.",
+    codes: "Schreib diese Wiederherstellungscodes auf: Sie werden nur jetzt gezeigt. " +
+      "Jeder meldet dich einmal ohne die App an.",
+    kept: "Ich habe sie",
+  },
+
   shows: {
     online: "Online",
     chat: "Offen für Gespräche",

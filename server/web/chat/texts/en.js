@@ -124,6 +124,36 @@ export const t = {
     later: "The server cannot do this now. Try again in a moment.",
   },
 
+  second: {
+    title: "One more step",
+    help: "This account is protected by an authenticator app.",
+    code: "Code of the app, or a recovery code",
+    go: "Sign in",
+    again: "Begin again",
+    wrong: "This code is not right, or was used already.",
+  },
+
+  factors: {
+    title: "Second factor",
+    none: "With an authenticator app, your password alone does not sign anybody in.",
+    begin: "Set up an authenticator app …",
+    go: "Go on",
+    scan: "Scan this with your authenticator app:",
+    qr: "QR code for the authenticator app",
+    type: "Or type this secret into it:",
+    shown: "Code that the app shows now",
+    confirm: "Turn on",
+    on: "An authenticator app is set up: signing in with your password needs its code.",
+    left: (/** @type {number} */ count) =>
+      plural(count, { one: "# recovery code is left.", other: "# recovery codes are left." }),
+    renew: "New recovery codes …",
+    remove: "Remove the app …",
+    removed: "The authenticator app is removed.",
+    codes: "Write these recovery codes down: they are shown only now. " +
+      "Each signs you in once without the app.",
+    kept: "I have them",
+  },
+
   shows: {
     online: "Online",
     chat: "Free to chat",
