@@ -200,6 +200,7 @@ class NodeFront implements Front {
       relayed: () => this.#relay?.open ?? new Map<string, number>(),
       keeper: this.#keeper,
       process,
+      figures: this.#counting.figures,
       connections,
       startedAtMs: ports.clock.wallMs(),
     };

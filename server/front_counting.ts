@@ -5,6 +5,7 @@ import type { EdgePacket } from "../shard/edge_packet.ts";
 import type { ErrorCode } from "../shard/errors.ts";
 import type { Experiments } from "./gateway/experiments.ts";
 import { newFrontCounters } from "./ops/front_metrics.ts";
+import { openProcessFigures } from "./system/process_figures.ts";
 import type { Round } from "./edge/flusher.ts";
 import { signInResult } from "./http/counters.ts";
 
@@ -12,6 +13,8 @@ import { signInResult } from "./http/counters.ts";
 export class FrontCounting implements Counting {
   /** What the parts of the front count for themselves. */
   readonly own = newFrontCounters();
+  /** Open for as long as the process lives. */
+  readonly figures = openProcessFigures();
   readonly #counters: Counters;
   readonly #experiments: Pick<Experiments, "count">;
 

@@ -42,6 +42,7 @@ import { STORE_FRAME_BYTES_MAX } from "./store/store_frames.ts";
 import { StoreServer } from "./store/store_server.ts";
 import { Supervisor, type SupervisorDeps } from "./workers/supervisor.ts";
 import { systemClock } from "./system/clock.ts";
+import { openProcessFigures } from "./system/process_figures.ts";
 import { systemProcess } from "./system/process.ts";
 import { systemRandom } from "./system/random.ts";
 import { systemTimers } from "./system/timers.ts";
@@ -234,7 +235,9 @@ async function listenMeter(
   const figures = () => ({ count, serving: supervisor.serving, ends: supervisor.ends });
   const startedAtMs = systemClock().wallMs();
   const own = standby?.member ?? null;
-  const app = supervisorMetrics(OWN_METRICS_PATH, figures, own, systemProcess(), startedAtMs);
+  const ofProcess = openProcessFigures();
+  const process = systemProcess();
+  const app = supervisorMetrics(OWN_METRICS_PATH, figures, own, process, ofProcess, startedAtMs);
   app.get(OWN_STANDBY_PATH, () => Response.json(own?.view ?? null));
   const path = meterSocketPath(dir.path);
   // One that was killed has left it.

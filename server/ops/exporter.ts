@@ -93,6 +93,8 @@ export class Exporter implements Meter {
       registers: [this.#registry],
       collect() {
         this.reset();
+        // The library sets series without labels to 0: without a value they are absent.
+        if (labels.length === 0) this.remove();
         for (const read of reads) {
           for (const [of, value] of read()) this.inc(of, value);
         }

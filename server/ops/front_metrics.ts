@@ -7,9 +7,10 @@ import type { AdmissionControl } from "../http/admission_control.ts";
 import type { Edge } from "../edge/edge.ts";
 import type { Experiments } from "../gateway/experiments.ts";
 import type { Gateway } from "../gateway/gateway.ts";
-import type { Meter } from "../node/meter.ts";
+import type { Meter, Sample } from "../node/meter.ts";
 import type { Node } from "../node/node.ts";
 import type { Process } from "../system/process.ts";
+import type { ProcessFigures } from "../system/process_figures.ts";
 import type { Retries } from "../../shard/retry.ts";
 import type { Telemetry } from "../system/telemetry.ts";
 import type { SignInQueue } from "../http/sign_in_queue.ts";
@@ -85,17 +86,36 @@ export interface MetricsSources {
   readonly keeper: AdmissionControl;
   readonly signInQueue: Pick<SignInQueue, "waiting" | "refused">;
   readonly process: Process;
+  readonly figures: ProcessFigures;
   connections(): number;
   readonly startedAtMs: number;
   readonly telemetry: Telemetry | null;
 }
 
-/** Registers the process; CPU time is 0 where the platform does not say. */
+/** One sample, or none where there is no value. */
+function some(value: number | null): readonly Sample[] {
+  return value === null ? [] : [[{}, value]];
+}
+
+/**
+ * Registers the process, under names of ours and under those that Prometheus gives processes. What the
+ * platform does not say is absent; `roost_process_cpu_seconds_total` is 0.
+ */
 export function registerProcess(
   to: Meter,
   process: Pick<Process, "cpuMs" | "rssBytes">,
+  figures: Omit<ProcessFigures, "close">,
   startedAtMs: number,
 ): void {
+  to.values("process_cpu_seconds_total", () => {
+    const ms = process.cpuMs();
+    return some(ms === null ? null : ms / 1000);
+  });
+  to.value("process_resident_memory_bytes", () => process.rssBytes());
+  to.values("process_virtual_memory_bytes", () => some(figures.virtualBytes()));
+  to.values("process_open_fds", () => some(figures.filesOpen()));
+  to.values("process_max_fds", () => some(figures.filesMax));
+  to.value("process_start_time_seconds", () => figures.startedAtMs / 1000);
   to.value("roost_process_cpu_seconds_total", () => (process.cpuMs() ?? 0) / 1000);
   to.value("roost_resident_memory_bytes", () => process.rssBytes());
   to.value("roost_start_time_seconds", () => startedAtMs / 1000);
@@ -121,7 +141,7 @@ export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
   registerAdmission(to, sources.keeper);
   registerGateway(to, sources.gateway);
   registerExperiments(to, sources.experiments);
-  registerProcess(to, sources.process, sources.startedAtMs);
+  registerProcess(to, sources.process, sources.figures, sources.startedAtMs);
   if (to.unregistered.length > 0) throw new Error(`Metrics: nothing counts ${to.unregistered}`);
   sources.telemetry?.meter(to);
   return async () => {

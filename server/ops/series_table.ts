@@ -59,6 +59,12 @@ const PROCESS: readonly Series[] = [
   gauge("roost_resident_memory_bytes", "Resident memory."),
   gauge("roost_start_time_seconds", "When the process started, since 1970."),
   gauge("roost_build_info", "Always 1.", "version"),
+  counter("process_cpu_seconds_total", "CPU time of the process, user and system."),
+  gauge("process_resident_memory_bytes", "Resident memory."),
+  gauge("process_virtual_memory_bytes", "Size of the address space; absent outside Linux."),
+  gauge("process_open_fds", "Open files and sockets; absent before Linux 6.2 and elsewhere."),
+  gauge("process_max_fds", "Most files and sockets that may be open; absent outside Linux."),
+  gauge("process_start_time_seconds", "When the process started, since 1970."),
 ];
 
 /** In the order of the output. */

@@ -1,6 +1,7 @@
 /** The metrics of the process that keeps workers running: what no worker can count. */
 import { Hono } from "hono";
 import type { Process } from "../system/process.ts";
+import type { ProcessFigures } from "../system/process_figures.ts";
 import { Exporter } from "./exporter.ts";
 import { registerProcess } from "./front_metrics.ts";
 import { registerStandby, type StoresHere } from "../standby/standby_series.ts";
@@ -22,6 +23,7 @@ export function supervisorMetrics(
   figures: () => WorkerFigures,
   own: StoresHere["own"],
   process: Pick<Process, "cpuMs" | "rssBytes">,
+  of: ProcessFigures,
   startedAtMs: number,
 ): Hono {
   const to = new Exporter(SUPERVISOR_SERIES);
@@ -34,7 +36,7 @@ export function supervisorMetrics(
     });
   });
   registerStandby(to, { own, station: null });
-  registerProcess(to, process, startedAtMs);
+  registerProcess(to, process, of, startedAtMs);
   if (to.unregistered.length > 0) throw new Error(`Metrics: nothing counts ${to.unregistered}`);
   const app = new Hono();
   app.get(path, async () => {

@@ -10,8 +10,6 @@ export interface Process {
   readonly pid: number;
   /** How many files and sockets it may open; null where the platform does not say. */
   filesMax(): number | null;
-  /** How many it has open; null where the platform does not say. Costs a directory listing. */
-  filesOpen(): number | null;
   /** Resident memory. Costs 10 µs. */
   rssBytes(): number;
   /** CPU time so far, user and system; null where the platform does not say. Costs 3 µs. */
@@ -94,16 +92,6 @@ function filesMax(): number | null {
   }
 }
 
-function filesOpen(): number | null {
-  try {
-    // One of them is the listing's own.
-    return Array.from(Deno.readDirSync("/proc/self/fd")).length - 1;
-  } catch {
-    // As above.
-    return null;
-  }
-}
-
 /** How many cores this process may use. */
 export function coresOf(): number {
   return navigator.hardwareConcurrency;
@@ -121,7 +109,6 @@ export function systemProcess(): Process {
   return {
     pid: Deno.pid,
     filesMax,
-    filesOpen,
     rssBytes: () => Deno.memoryUsage().rss,
     cpuMs,
     onSignal,

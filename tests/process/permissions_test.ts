@@ -20,6 +20,8 @@ Deno.test("10.12: a server works with the permissions that the docs name", async
     assert.equal(status, 201);
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
     assert.match(metrics, /^roost_resident_memory_bytes \d/m);
+    assert.match(metrics, /^process_resident_memory_bytes \d/m);
+    assert.doesNotMatch(metrics, /^process_(open_fds|max_fds|virtual_memory_bytes) /m);
   } finally {
     await server.stop();
   }

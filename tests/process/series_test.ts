@@ -55,6 +55,8 @@ const UNMOVED: Readonly<Record<string, string>> = {
   "roost_reload": "what is metered has no settings file; reload_test.ts",
   "roost_certificate": "needs an authority; reload_test.ts, acme_test.ts",
   "roost_start_time_seconds": "does not change",
+  "process_start_time_seconds": "does not change",
+  "process_max_fds": "does not change",
   "roost_messages_refused_total{": "codes that a send of a test cannot get all; too_large moves",
   'roost_messages_silently_refused_total{cause="full"}':
     "needs 20,000 messages at once; silent_refusals_test.ts",

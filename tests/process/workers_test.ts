@@ -66,6 +66,14 @@ async function repliesForAll(dataDir: string): Promise<void> {
   assert.equal(profile.code, 0, profile.err);
 }
 
+const PROCESS_SERIES = [
+  "process_resident_memory_bytes",
+  "process_virtual_memory_bytes",
+  "process_open_fds",
+  "process_max_fds",
+  "process_start_time_seconds",
+];
+
 async function untilSent(server: ServerProcess, send: () => Promise<void>): Promise<void> {
   let last: unknown = null;
   const sent = () =>
@@ -97,6 +105,13 @@ Deno.test("11: workers share a port and a store, survive each other, and end wit
     const metrics = await metricsOf(server);
     assert.match(metrics, /^roost_workers_serving\{node="supervisor"\} 2$/m);
     for (const n of [1, 2]) assert.match(metrics, new RegExp(`roost_sessions.*node="[^"]*-${n}"`));
+    // Of workers and supervisor, also once they have given permissions up.
+    if (Deno.build.os === "linux") {
+      for (const name of PROCESS_SERIES) {
+        const samples = [...metrics.matchAll(new RegExp(`^${name}\\{node="[^"]+"\\} [1-9]`, "gm"))];
+        assert.equal(samples.length, 3, name);
+      }
+    }
     await repliesForAll(dir.path);
     await refusesOthers(server);
     for (const number of [2, 1]) {

@@ -83,8 +83,8 @@ const EVACUATION: EvacuationOrder = {
   endedAt: 0,
 };
 
-/** What the parts of a node count, and their metrics. */
-function metered() {
+/** What the parts of a node count, and their metrics; `says`: the platform says all of a process. */
+function metered(says = true) {
   const counters = createCounters();
   const counts = newFrontCounters();
   const gauges = {
@@ -135,7 +135,12 @@ function metered() {
   registerAdmission(to, { lagMs: () => 1500 });
   registerGateway(to, gateway as unknown as Gateway);
   registerExperiments(to, { counts: () => [["offline-grace", "short", "exposures", 3]] });
-  registerProcess(to, { rssBytes: () => 18, cpuMs: () => 19 }, 1_000_500);
+  registerProcess(to, { rssBytes: () => 18, cpuMs: () => says ? 19 : null }, {
+    startedAtMs: 1_000_250,
+    filesMax: says ? 1024 : null,
+    filesOpen: () => says ? 30 : null,
+    virtualBytes: () => says ? 4096 : null,
+  }, 1_000_500);
   return { counters, counts, retries, to, looks: () => looks };
 }
 
@@ -266,6 +271,12 @@ const EXPECTED = {
   'roost_peer_requests_refused_total{cause="silent"}': 0,
   "roost_bugs_total": 21,
   "roost_start_time_seconds": 1000.5,
+  "process_cpu_seconds_total": 0.019,
+  "process_resident_memory_bytes": 18,
+  "process_virtual_memory_bytes": 4096,
+  "process_open_fds": 30,
+  "process_max_fds": 1024,
+  "process_start_time_seconds": 1000.25,
 };
 
 Deno.test("Exporter exports what was counted, however often it is asked", async () => {
@@ -297,13 +308,20 @@ Deno.test("Exporter names and documents metrics as Prometheus wants them", async
   const { text, types, helps, samples } = await scrape(metered().to);
   assert.match(text, /^# HELP roost_presence_deliveries_total /);
   for (const [name, type] of types) {
-    assert.match(name, /^roost_[a-z]+(_[a-z]+)*$/);
+    assert.match(name, /^(roost|process)_[a-z]+(_[a-z]+)*$/);
     assert.match(helps.get(name)!, /^[A-Z0-9].*\.$/, name);
     assert.equal(name.endsWith("_total"), type === "counter", `${name} is a ${type}`);
     assert.doesNotMatch(name, /_(ms|millis|kb|mb)(_|$)/);
   }
   assert.ok([...types.values()].filter((type) => type === "histogram").length >= 7);
   for (const sample of samples.keys()) assert.doesNotMatch(sample, /undefined|NaN/);
+});
+
+Deno.test("13: what the platform does not say of a process is absent", async () => {
+  const { samples } = await scrape(metered(false).to);
+  const of = [...samples.keys()].filter((name) => name.startsWith("process_"));
+  assert.deepEqual(of, ["process_resident_memory_bytes", "process_start_time_seconds"]);
+  assert.equal(samples.get("roost_process_cpu_seconds_total"), 0);
 });
 
 Deno.test("Exporter exports cumulative buckets that end with the count", async () => {

@@ -220,7 +220,7 @@ const SCRAPED = ["instance", "job"];
 
 /** What is wrong with the names of metrics and labels in an expression. */
 function faults(expr: string): readonly string[] {
-  const names = [...expr.matchAll(/\broost_\w+/g)].map(([name]) => name);
+  const names = [...expr.matchAll(/\b(?:roost|process)_\w+/g)].map(([name]) => name);
   const known = [...SCRAPED, ...names.flatMap((name) => EXPORTED.get(name) ?? [])];
   const labels = [
     ...[...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, list]) => list!.split(/, */)),
@@ -236,7 +236,7 @@ function faults(expr: string): readonly string[] {
 function labelsOf(expr: string): readonly string[] {
   const by = /\bby \(([^)]*)\)/.exec(expr);
   if (by !== null) return by[1]!.split(/, */);
-  const names = [...expr.matchAll(/\broost_\w+/g)].map(([name]) => name);
+  const names = [...expr.matchAll(/\b(?:roost|process)_\w+/g)].map(([name]) => name);
   return [...SCRAPED, ...names.flatMap((name) => EXPORTED.get(name) ?? [])];
 }
 

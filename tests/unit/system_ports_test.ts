@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../server/system/clock.ts";
 import { systemKdf } from "../../server/system/kdf.ts";
 import { commitError } from "../../server/store/kv_store.ts";
+import { openProcessFigures, parseVirtualBytes } from "../../server/system/process_figures.ts";
 import { parseFilesMax, systemProcess } from "../../server/system/process.ts";
 import { systemRandom } from "../../server/system/random.ts";
 import { systemTimers } from "../../server/system/timers.ts";
@@ -120,14 +121,34 @@ Deno.test("systemProcess says what it uses", () => {
   const process = systemProcess();
   assert.equal(process.pid, Deno.pid);
   assert.ok(process.rssBytes() > 1_000_000);
-  if (Deno.build.os !== "linux") return;
-  const [open, max] = [process.filesOpen(), process.filesMax()];
-  assert.ok(open !== null && max !== null && open > 2 && open < max, `${open} of ${max}`);
-  // Other tests of the same process open and close files of their own meanwhile: a few.
-  const files = Array.from({ length: 200 }, () => Deno.openSync("/proc/self/limits"));
-  const more = process.filesOpen()! - open;
-  for (const file of files) file.close();
-  assert.ok(more > 100 && more < 300, `${more} more`);
+});
+
+Deno.test({
+  name: "openProcessFigures says what is open and how large the process is",
+  ignore: Deno.build.os !== "linux",
+  fn() {
+    const figures = openProcessFigures();
+    const [open, max] = [figures.filesOpen(), figures.filesMax];
+    assert.ok(open !== null && max !== null && open > 2 && open < max, `${open} of ${max}`);
+    assert.equal(max, systemProcess().filesMax());
+    // Other tests of the same process open and close files of their own meanwhile: a few.
+    const files = Array.from({ length: 200 }, () => Deno.openSync("/proc/self/limits"));
+    const more = figures.filesOpen()! - open;
+    for (const file of files) file.close();
+    assert.ok(more > 100 && more < 300, `${more} more`);
+    const resident = systemProcess().rssBytes();
+    assert.ok(figures.virtualBytes()! > resident, `${figures.virtualBytes()} of ${resident}`);
+    const now = new Date().getTime();
+    assert.ok(figures.startedAtMs > now - 86_400_000 && figures.startedAtMs <= now);
+    figures.close();
+  },
+});
+
+Deno.test("parseVirtualBytes finds the field behind any name of a program", () => {
+  const fields = Array.from({ length: 40 }, (_, i) => i === 20 ? 8192 : i + 1).join(" ");
+  assert.equal(parseVirtualBytes(`12 (a b) c) ${fields}\n`), 8192);
+  assert.equal(parseVirtualBytes("12 (deno) R 1"), null);
+  assert.equal(parseVirtualBytes(""), null);
 });
 
 Deno.test("commitError says full or failed only where the outcome is certain", () => {

@@ -11,6 +11,8 @@ const AT = `{instance=~"$instance"}`;
 const rate = (series: string, by: string) =>
   `sum by (${by}) (rate(${series}${AT}[$__rate_interval]))`;
 const sum = (series: string, by: string) => `sum by (${by}) (${series}${AT})`;
+/** Of a series that other programs export, too. */
+const ours = (series: string) => `sum by (instance) (${series}${AT} and on (instance) roost_ready)`;
 const quantiles = (series: string): Panel["lines"] =>
   [0.5, 0.99].map((share) =>
     [
@@ -109,6 +111,14 @@ const PANELS: readonly Panel[] = [
     title: "Resident memory",
     unit: "bytes",
     lines: [[sum("roost_resident_memory_bytes", "instance"), "{{instance}}"]],
+  },
+  {
+    title: "Open files and sockets",
+    unit: "short",
+    lines: [
+      [ours("process_open_fds"), "open {{instance}}"],
+      [ours("process_max_fds"), "most {{instance}}"],
+    ],
   },
   { title: "Event loop: lateness", unit: "s", lines: quantiles("roost_loop_lag_seconds") },
   {
