@@ -3,7 +3,7 @@ import { encodeBase64Url } from "byte-encodings/base64url";
 import { runCli } from "./server/cli/cli.ts";
 import type { CliHost } from "./server/cli/host.ts";
 import { addLoadCommand } from "./server/load/command.ts";
-import { offlineActor } from "./server/ops/audit.ts";
+import { machineActor } from "./server/ops/audit.ts";
 import { socketTransport } from "./server/ops/socket.ts";
 import { systemProcess } from "./server/system/process.ts";
 import { fileMark, FileWatch } from "./server/system/file_watch.ts";
@@ -60,7 +60,13 @@ function systemHost(): CliHost {
       const { recordAction } = await import("./server/system/offline_actions.ts");
       const { systemClock } = await import("./server/system/clock.ts");
       const at = new Date(systemClock().wallMs()).toISOString();
-      recordAction(dataDir, { at, action, status: 200, actor: offlineActor(userName(env)) });
+      recordAction(dataDir, {
+        at,
+        actor: machineActor(userName(env)),
+        address: "this machine",
+        action,
+        outcome: "ok",
+      });
     },
     secret: () => encodeBase64Url(systemRandom().bytes(32)),
     adminSocket: (path) => socketTransport(path, userName(env)),

@@ -125,7 +125,7 @@ class NodeFront implements Front {
     this.#services = services;
     this.#open = open;
     const { ports, node, counters } = open;
-    const counting = this.#counting = new FrontCounting(counters, services.experiments);
+    const counting = this.#counting = new FrontCounting(counters, services, open.audit);
     this.reloads = counting.own.reloads;
     const connections = () => this.#door?.connections() ?? 0;
     this.#keeper = admissionControl(admissionOptions(config), node, ports, counters, connections);
@@ -176,10 +176,9 @@ class NodeFront implements Front {
       share: this.#shared.rate,
       node: node.id,
       router: node,
-      counters: this.#counting.own.edge,
       codec: JSON_CODEC,
       trial: this.#services.trial,
-      flushed: this.#counting.flushed,
+      ...this.#counting.edge,
     }, edgeLimits(this.#config));
   }
 

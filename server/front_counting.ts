@@ -1,12 +1,15 @@
 /** Counts for metrics what the protocol, the gateway and the edge of a front report. */
 import type { Counters, RateLimit, SignInKind } from "./http/counters.ts";
+import type { Audit } from "./audit/audit.ts";
 import type { Counting } from "./v1/counting.ts";
 import type { EdgePacket } from "../shard/edge_packet.ts";
+import type { EdgeDeps } from "./edge/edge_deps.ts";
 import type { ErrorCode } from "../shard/errors.ts";
 import type { Experiments } from "./gateway/experiments.ts";
 import { newFrontCounters } from "./ops/front_metrics.ts";
 import { openProcessFigures } from "./system/process_figures.ts";
 import type { Round } from "./edge/flusher.ts";
+import { sessionRecords } from "./open_audit.ts";
 import { signInResult } from "./http/counters.ts";
 
 /** See the head of this file. Its functions need no `this`. */
@@ -18,9 +21,18 @@ export class FrontCounting implements Counting {
   readonly #counters: Counters;
   readonly #experiments: Pick<Experiments, "count">;
 
-  constructor(counters: Counters, experiments: Pick<Experiments, "count">) {
+  /** What the edge reports to. */
+  readonly edge: Pick<EdgeDeps, "counters" | "flushed" | "records">;
+
+  constructor(
+    counters: Counters,
+    { experiments }: { readonly experiments: Pick<Experiments, "count"> },
+    audit: Audit,
+  ) {
     this.#counters = counters;
     this.#experiments = experiments;
+    const flushed = (round: Round) => this.#flushed(round);
+    this.edge = { counters: this.own.edge, flushed, ...sessionRecords(audit) };
   }
 
   readonly observe = (name: string, outcome: "ok" | ErrorCode): void => {
@@ -47,11 +59,11 @@ export class FrontCounting implements Counting {
   };
 
   /** Latencies as of the moment at which the last frame of a round was with its connection. */
-  readonly flushed = (round: Round): void => {
+  #flushed(round: Round): void {
     const { presence, messages } = this.#counters;
     if (round.presenceMs !== null) presence.latencyMs.observe(round.presenceMs);
     for (const ms of round.messagesMs) messages.latencyMs.observe(ms);
-  };
+  }
 
   /** The edge has delivered a packet to so many sessions. */
   readonly delivered = (packet: EdgePacket, sessions: number): void => {

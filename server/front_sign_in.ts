@@ -8,6 +8,7 @@ import { issuerFetch } from "./system/issuer_fetch.ts";
 import { ldapBind } from "./system/ldap_bind.ts";
 import { Oidc } from "./auth/oidc.ts";
 import type { OpenNode } from "./open.ts";
+import { recordedSignIn } from "./audit/sign_ins.ts";
 
 /** What configured files say of issuers and the directory. */
 export type SignInFiles = Pick<ConfigFiles, "verifier" | "oidc" | "ldap">;
@@ -15,7 +16,7 @@ export type SignInFiles = Pick<ConfigFiles, "verifier" | "oidc" | "ldap">;
 /** Makes the service, and what sends browsers to issuers; null where none is configured. */
 export function frontSignIn(
   config: Config,
-  { node, ports, signIn: options }: Pick<OpenNode, "node" | "ports" | "signIn">,
+  { audit, node, ports, signIn: options }: Pick<OpenNode, "audit" | "node" | "ports" | "signIn">,
   { ldap, oidc: issuers, verifier }: SignInFiles,
   shared: Required<Pick<SignInDeps, "limited" | "share">>,
 ) {
@@ -26,5 +27,5 @@ export function frontSignIn(
     : new Oidc(issuers, { ...ports, fetch: issuerFetch, monoMs, wallMs, serverSecret });
   const directory = ldap === null ? null : new Directory(ldapBind(ldap), directoryOptions(config));
   const deps = { ...ports, ...shared, router: node, issuers: verifier, oidc, directory };
-  return { signIn: createSignIn(deps, options), oidc };
+  return { signIn: recordedSignIn(createSignIn(deps, options), audit, options.domain), oidc };
 }

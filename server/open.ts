@@ -6,6 +6,8 @@ import { cellSecret } from "./node/cell_secret.ts";
 import { ArrivalRate } from "./node/arrival_rate.ts";
 import { beginCells, openCells, openRelayProofs, whyNoAccounts } from "./open_cells.ts";
 import type { RelayProofs } from "./http/relay_proof.ts";
+import type { Audit } from "./audit/audit.ts";
+import { openAudit } from "./open_audit.ts";
 import type { CellMesh } from "./peer/cells/mesh.ts";
 import type { Counters } from "./http/counters.ts";
 import type { Ports, Random, Runtime, Store } from "./node/ports.ts";
@@ -66,6 +68,7 @@ export interface OpenNode {
   /** Moves of all accounts to other cells; null where the cell is alone. */
   readonly evacuation: Evacuation | null;
   readonly counters: Counters;
+  readonly audit: Audit;
   readonly signIn: SignInOptions;
   /** What takes spans and metrics; null where nothing does. */
   readonly telemetry: Telemetry | null;
@@ -148,11 +151,12 @@ export async function openNode(
     await started(node);
     const evacuation = begin({ ...ports, registers }, cells, node, station, () => about.busy);
     const copies = { ...copiesOf(station), ...roleOf(config, standby, lease), registers };
-    const close = () => closeAll({ ...copies, node, store, dir });
+    const audit = openAudit(config, ports, dir.nodeId);
+    const close = () => closeAll({ ...copies, audit, node, store, dir });
     const signIn = { ...signInOptions(config, secret), domain };
     const setBusy = (busy: boolean) => void (about.busy = busy);
     const relays = await openRelayProofs(config, cells);
-    const made = { ...copies, arrivals, evacuation, relays, setBusy, flushLog: flushing(out) };
+    const made = { ...copies, audit, arrivals, evacuation, relays, setBusy, flushLog: flushing(out) };
     return { dir, ports, log, node, cells, counters, signIn, telemetry, share, close, ...made };
   } catch (error) {
     if (opened !== null) await closed(opened);
@@ -254,13 +258,14 @@ function sizesOf({ log, storage }: Config, share: WorkerShare | null) {
 
 /** What is under way is finished while standbys still acknowledge it. */
 async function closeAll(
-  { standby, station, registers, node, store, dir }:
-    & Pick<OpenNode, "standby" | "station" | "registers" | "node" | "dir">
+  { audit, standby, station, registers, node, store, dir }:
+    & Pick<OpenNode, "audit" | "standby" | "station" | "registers" | "node" | "dir">
     & { readonly store: Store },
 ): Promise<void> {
   registers.stop();
   await new Promise<void>((done) => station === null ? done() : station.stop(done));
   await new Promise<void>((done) => node.stop(done));
+  await audit.stop();
   await closed(store);
   await standby?.close();
   dir.release();

@@ -1,6 +1,7 @@
 /** What every process that serves does when it starts, and when a bug ends it. */
 import { NodeIdUsedTwice } from "./node/former_process.ts";
-import type { Log, Timers } from "./node/ports.ts";
+import type { AuditInput } from "./audit/entry.ts";
+import type { Log, StoreError, Timers } from "./node/ports.ts";
 import type { Process } from "./system/process.ts";
 import { takeActions } from "./system/offline_actions.ts";
 
@@ -30,9 +31,29 @@ export function exitOnBug(
   });
 }
 
-/** Logs what administrators did while no server ran on the directory. */
-export async function logActions(dataDir: string, log: Log): Promise<void> {
-  await takeActions(dataDir, (done) => {
-    log.info("admin action", { ...done, via: "the directory of the stopped server" });
+/**
+ * Records what administrators did while no server ran on the directory. What cannot be recorded now is
+ * left for the next start.
+ */
+export async function recordActions(
+  dataDir: string,
+  record: (input: AuditInput) => Promise<StoreError | null>,
+): Promise<void> {
+  await takeActions(dataDir, async ({ at, ...fields }) => {
+    const field = (name: string) => {
+      const value = fields[name];
+      return typeof value === "string" ? value : undefined;
+    };
+    const ms = Date.parse(at);
+    const error = await record({
+      ...(Number.isNaN(ms) ? {} : { at: ms }),
+      actor: field("actor") ?? "os:unknown",
+      address: field("address") ?? field("via"),
+      action: field("action") ?? "unreadable",
+      target: field("target"),
+      outcome: field("outcome") ?? "ok",
+      detail: "while no server ran",
+    });
+    return error === null;
   });
 }

@@ -3,6 +3,7 @@ import type { Config } from "./config/config.ts";
 import type { Front } from "./front_types.ts";
 import type { LiveLog } from "./system/logger.ts";
 import type { Clock } from "./node/ports.ts";
+import type { RecordAction } from "./ops/audit.ts";
 import type { Reload, ReloadReport } from "./cli/launcher.ts";
 import type { ShownSetting } from "./config/show.ts";
 import { type ConfigFiles, openTls, openVerifier } from "./config_files.ts";
@@ -16,6 +17,8 @@ export interface ReloadDeps {
   readonly clock: Pick<Clock, "wallMs">;
   /** The admin API over the network gets the certificate too. */
   changeTls(tls: TlsFiles): void;
+  /** Takes what was read again into the audit log. */
+  readonly record: RecordAction;
 }
 
 /** What was read again. */
@@ -67,6 +70,12 @@ export class NodeReload {
     log.info("reloaded", {
       settings: changed,
       ...(expires === undefined ? {} : { certificateExpires: new Date(expires).toISOString() }),
+    });
+    await this.#deps.record({
+      actor: "server",
+      action: "reloadSettings",
+      target: changed.join(" ") || undefined,
+      outcome: faults.length > 0 ? "failed" : "ok",
     });
     return report;
   }

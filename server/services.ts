@@ -58,7 +58,8 @@ function otherCells(mesh: CellMesh): OtherCells {
 /** Makes them over a node's store; `openSession` is how the gateway's services are attached. */
 export async function openServices(
   config: Config,
-  { ports, node, cells, registers }: Pick<OpenNode, "ports" | "node" | "cells" | "registers">,
+  { audit, ports, node, cells, registers }:
+    & Pick<OpenNode, "audit" | "ports" | "node" | "cells" | "registers">,
   openSession: GatewayDeps["open"],
 ): Promise<Services> {
   const post = systemPostHook(targetRules(config));
@@ -68,7 +69,7 @@ export async function openServices(
     ...(asks.alone ? {} : { cell }),
     ...(cells === null ? {} : { cells: otherCells(cells) }),
   };
-  const deps = { ...ports, router: node, post, registers, open: openSession, ...others };
+  const deps = { ...ports, audit, router: node, post, registers, open: openSession, ...others };
   const gateway = new Gateway(deps, gatewayLimits(config));
   const experiments = new Experiments({ registers, rows: ports.store }, {
     "offline-grace": config.experiments.offlineGrace,

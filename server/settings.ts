@@ -3,6 +3,7 @@
  * limits of a part, from settings and from the fixed bounds. Tests and the simulator take their
  * limits from here too, with overrides by name.
  */
+import type { AuditOptions } from "./audit/audit.ts";
 import type { Config } from "./config/config.ts";
 import type { ConnectionLimits } from "./v1/connection_limits.ts";
 import type { HttpOptions } from "./http/http_server.ts";
@@ -295,5 +296,19 @@ export function linkOptions({ registration, reset, server }: Config): LinkOption
     inviteMs: registration.inviteDays * DAY_MS,
     resetMs: reset.linkHours * HOUR_MS,
     publicUrl: server.publicUrl,
+  };
+}
+
+/** What the audit log keeps. */
+export function auditOptions({ audit }: Config): AuditOptions {
+  const keep = (days: number, mb: number) => ({ ms: days * DAY_MS, bytes: mb * 1_000_000 });
+  return {
+    keep: {
+      admin: keep(audit.adminDays, audit.adminMb),
+      services: keep(audit.servicesDays, audit.servicesMb),
+      signIns: keep(audit.signInsDays, audit.signInsMb),
+    },
+    logged: audit.log,
+    sessions: audit.sessions,
   };
 }

@@ -12,6 +12,7 @@ import type { Front } from "./front_types.ts";
 import { addServiceRoutes } from "./ops/services_api.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
 import { addInspectRoutes, type Busyness } from "./ops/inspect_api.ts";
+import { addAuditRoutes } from "./ops/audit_api.ts";
 import { addConfigRoute } from "./ops/config_api.ts";
 import { addDocumentRoute } from "./ops/openapi.ts";
 import { addCellsRoute } from "./ops/cells_api.ts";
@@ -29,7 +30,8 @@ import { listenAdminNetwork, type NetworkListener } from "./ops/admin_network.ts
 import type { InEffect } from "./config/reload.ts";
 import { NodeReload } from "./reload.ts";
 import type { TlsFiles } from "./system/config_files.ts";
-import type { Cancel, Log } from "./node/ports.ts";
+import type { Cancel } from "./node/ports.ts";
+import type { RecordAction } from "./ops/audit.ts";
 import { isFirst, reloadInput, type WorkerShare } from "./workers/share.ts";
 import type { RoleLease } from "./workers/role_lease.ts";
 import { beginRole, ownStandby, type RoleParts } from "./own_role.ts";
@@ -47,7 +49,7 @@ import type { Promoted } from "./standby/station.ts";
 import { dashboard } from "./web/assets.ts";
 import { docs } from "./web/docs/docs.ts";
 import { linkOptions, shardLimits } from "./settings.ts";
-import { exitOnBug, logActions } from "./process_life.ts";
+import { exitOnBug, recordActions } from "./process_life.ts";
 import { openServices, type Services } from "./services.ts";
 import { recordAction } from "./system/offline_actions.ts";
 import { systemProfiler } from "./system/profiler.ts";
@@ -62,13 +64,14 @@ function adminApp(
   config: Config,
   open: OpenNode,
   services: Services,
-  audit: Pick<Log, "info"> = open.log,
+  record: RecordAction = (input) => open.audit.admin(input),
 ): Hono {
-  const deps = adminDeps(open.node, open.ports, open.signIn, linkOptions(config));
-  const app = createAdminApp({ ...deps, log: audit });
+  const deps = adminDeps(open.node, open.ports, open.signIn, linkOptions(config), record);
+  const app = createAdminApp(deps);
   addProvisionRoute(app, deps);
   addServiceRoutes(app, services.gateway, services.experiments);
   addTransferRoutes(app, deps, open.ports, importLimits(config, open));
+  addAuditRoutes(app, open.ports.store, open.ports.clock);
   return app;
 }
 
@@ -111,6 +114,14 @@ async function listen(
     token: () => token,
     clock: ports.clock,
     log,
+    refused: (address) =>
+      open.audit.failed({
+        actor: "unknown",
+        action: "adminSignIn",
+        method: "token",
+        outcome: "unauthorized",
+        address,
+      }),
   });
   let url: string | null = null;
   admin.get("/admin/listener", (c) => c.json({ url }));
@@ -179,12 +190,13 @@ function confine({ station }: OpenNode): void {
 }
 
 function nodeReload(
-  { log, ports: { clock } }: OpenNode,
+  { audit, log, ports: { clock } }: OpenNode,
   front: Front,
   { changeTls }: AdminListeners,
   now: InEffect,
 ): NodeReload {
-  return new NodeReload({ front, log, clock, changeTls }, now);
+  const record: RecordAction = (input) => audit.admin(input);
+  return new NodeReload({ front, log, clock, changeTls, record }, now);
 }
 
 /** Begins to keep the certificate valid that the node orders, if it does. */
@@ -250,7 +262,8 @@ export async function startNode(
     const moves = addRunningRoutes(admin, config, open, process, () => front.busyness());
     const listeners = await listen(config, open, admin, front.tls);
     const reloads = nodeReload(open, front, listeners, { config, settings });
-    if (share === null) await logActions(open.dir.path, open.log);
+    if (share === null) await recordActions(open.dir.path, (input) => open.audit.admin(input));
+    open.audit.start();
     if (!isUnspecified(config.server.bind.host)) open.cells?.setPublicUrl(front.url);
     open.log.info("serving", { url: front.url, domain: config.server.domain });
     await beginAcme(acme, front, reloads);
@@ -320,7 +333,9 @@ async function firstInvite(config: Config, open: OpenNode): Promise<string | nul
     mark.load((error, invited) => done(error !== null || invited !== null))
   );
   if (invited) return null;
-  const deps = adminDeps(open.node, open.ports, open.signIn, linkOptions(config));
+  const links = linkOptions(config);
+  const record: RecordAction = (input) => open.audit.admin(input);
+  const deps = adminDeps(open.node, open.ports, open.signIn, links, record);
   const made = await new Promise<string | null>((done) =>
     deps.invites.create((result) => done(result.ok ? result.value.code : null))
   );
@@ -338,8 +353,10 @@ export async function openOffline(config: Config, makes: boolean): Promise<Offli
   const services = await openServices(config, open, (_, done) => done(away));
   // The command is no server, whose log is read: the next start logs what it does.
   const { dir: { path }, ports: { clock } } = open;
-  const info: Log["info"] = (_event, fields) =>
-    recordAction(path, { at: new Date(clock.wallMs()).toISOString(), ...fields });
-  const admin = adminApp(config, open, services, { info });
+  const record: RecordAction = (input) => {
+    recordAction(path, { ...input, at: new Date(clock.wallMs()).toISOString() });
+    return Promise.resolve(null);
+  };
+  const admin = adminApp(config, open, services, record);
   return { admin, domain: open.signIn.domain, close: open.close };
 }

@@ -13,7 +13,7 @@ import {
   workerSockets,
 } from "./system/data_dir.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
-import { exitOnBug, logActions, LOST_EXIT, LOST_MS } from "./process_life.ts";
+import { exitOnBug, recordActions, LOST_EXIT, LOST_MS } from "./process_life.ts";
 import { giveUp } from "./system/confine.ts";
 import { identify, logOut } from "./open.ts";
 import { openOwnStandby, type OwnStandby } from "./open_standby.ts";
@@ -24,6 +24,7 @@ import { removeIfThere } from "./system/small_file.ts";
 import { supervisorMetrics } from "./ops/supervisor_metrics.ts";
 import { listenFramed } from "./system/framed_socket.ts";
 import { noteEnded } from "./node/members.ts";
+import { openAudit } from "./open_audit.ts";
 import { openStore } from "./open_store.ts";
 import { proxySocket } from "./system/socket_proxy.ts";
 import { retries } from "./settings.ts";
@@ -56,7 +57,9 @@ const NOBODY = JSON.stringify({
 const REFUSAL = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n" +
   `Content-Length: ${NOBODY.length}\r\nConnection: close\r\n\r\n${NOBODY}`;
 
-type Runtime = Pick<SupervisorDeps, "clock" | "timers" | "random" | "log" | "retries">;
+type Runtime = Pick<SupervisorDeps, "clock" | "timers" | "random" | "retries"> & {
+  readonly log: LiveLog;
+};
 
 /** What is closed at the end, the last one first. */
 class Opened {
@@ -212,7 +215,9 @@ async function openServed(config: Config, runtime: Runtime, opened: Opened, endi
   await identify(store, dir, config, random, { serves: true, replicated: standby !== null });
   // Made before workers look for it, each for itself.
   adminToken(dir.path, random);
-  await logActions(dir.path, log);
+  const audit = openAudit(config, { ...runtime, store }, dir.nodeId);
+  await recordActions(dir.path, (input) => audit.admin(input));
+  await audit.stop();
   // Nobody else has the directory: its workers of before have ended, or are about to.
   await settled(store, dir);
   const server = new StoreServer(store, log);

@@ -19,6 +19,7 @@ import { equalBytes } from "./hash.ts";
 import { Identities } from "./identity.ts";
 import type { JwtVerifier } from "./jwt.ts";
 import type { Oidc } from "./oidc.ts";
+import { NO_ACCOUNT, WRONG_PROOF } from "./refusals.ts";
 import { PasswordQueue } from "./password_queue.ts";
 import type { Registers } from "../node/cell_value.ts";
 import { createRegistration, newPassword } from "./registration.ts";
@@ -73,7 +74,6 @@ type Done<T> = (result: Result<T>) => void;
 /** Finds the key to check a proof against again. */
 type Reclaim = (done: Done<Claimed>) => void;
 
-const UNAUTHORIZED = fail("unauthorized", "The user name or the password is not right.");
 
 const SCRAM_FAULTS: Readonly<Record<ClientFirstFault, Failure>> = {
   malformed: fail("bad_request", "The SCRAM message is not a client-first message (RFC 5802)."),
@@ -123,7 +123,7 @@ class SignInService implements SignIn, FailureLimits {
     this.#identities = new Identities({ ...deps, store: deps.store ?? null });
     this.resetPassword = createReset(deps, options, this.#queue, this);
     this.issuer = signInByIssuer(deps, this.#identities, this);
-    this.outside = (outsider, done) =>
+    this.outside = (outsider, _address, done) =>
       this.#identities.find(
         outsider,
         (found) => done(found.ok ? ok({ ...found.value, exempt: true }) : found),
@@ -149,7 +149,7 @@ class SignInService implements SignIn, FailureLimits {
     // Known without asking anybody: no account can have such a name or password.
     const refused = this.allowed(input.address);
     if (refused !== null) return done(refused);
-    if (!address.ok || password === null) return done(UNAUTHORIZED);
+    if (!address.ok || password === null) return done(NO_ACCOUNT);
     const from = { name: address.name, address: input.address, method: "password" as const };
     this.#checkPassword(password, from, (next) => next(), done);
   }
@@ -163,7 +163,7 @@ class SignInService implements SignIn, FailureLimits {
     const first = parseClientFirst(input.message);
     if (typeof first === "string") return done(SCRAM_FAULTS[first]);
     const address = parseAddress(first.user, this.#options.domain);
-    if (!address.ok) return done(UNAUTHORIZED);
+    if (!address.ok) return done(NO_ACCOUNT);
     if (first.authzid !== null) {
       const other = parseAddress(first.authzid, this.#options.domain);
       if (!other.ok || other.name !== address.name) {
@@ -179,7 +179,8 @@ class SignInService implements SignIn, FailureLimits {
       const start = startScram(first, claimed.value.key, nonce);
       const answer = start.message.slice("r=".length + first.nonce.length);
       const state = { mechanism: input.mechanism, first: input.message, answer };
-      done(ok(this.#exchange(state, start, (done) => done(claimed), input.address)));
+      const known: Reclaim = (done) => done(claimed);
+      done(ok(this.#exchange(state, start, known, from)));
     });
   }
 
@@ -197,7 +198,7 @@ class SignInService implements SignIn, FailureLimits {
       message: `r=${first.nonce}${state.answer}`,
     };
     const reclaim: Reclaim = (done) => this.#claim(named.name, state.mechanism, address, done);
-    return this.#exchange(state, start, reclaim, address);
+    return this.#exchange(state, start, reclaim, { name: named.name, address });
   }
 
   mint(input: Parameters<SignIn["mint"]>[0], done: Parameters<SignIn["mint"]>[1]): void {
@@ -307,10 +308,11 @@ class SignInService implements SignIn, FailureLimits {
     state: ScramState,
     start: ScramStart,
     reclaim: Reclaim,
-    address: string,
+    { address, name }: Pick<AttemptFrom, "address" | "name">,
   ): ScramExchange {
     let used = false;
     return {
+      user: name,
       message: start.message,
       seal: (forMs) => sealScram(this.#sealKey, state, this.#deps.clock.wallMs() + forMs),
       finish: (message, done) => {
@@ -342,7 +344,7 @@ class SignInService implements SignIn, FailureLimits {
       );
     }
     this.#conclude(claimed, end.ok, about, (result) => {
-      if (!result.ok || !end.ok) return done(result.ok ? UNAUTHORIZED : result);
+      if (!result.ok || !end.ok) return done(result.ok ? WRONG_PROOF : result);
       done(ok({ ...result.value, serverFinal: end.serverFinal }));
     });
   }
@@ -362,7 +364,7 @@ class SignInService implements SignIn, FailureLimits {
     const refuse = (why: string) => {
       attempt.failed();
       this.#deps.log.info("sign_in_refused", { method, address, user: name, why });
-      done(UNAUTHORIZED);
+      done(account === null ? NO_ACCOUNT : WRONG_PROOF);
     };
     if (account === null) return refuse("no active account with such a password");
     if (!fits) return refuse("wrong password");

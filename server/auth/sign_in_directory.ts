@@ -41,7 +41,7 @@ export function byDirectory(
       return identities.find(check.outsider, (result) => {
         if (!result.ok) attempt.abandoned();
         else attempt.succeeded();
-        done(result.ok ? ok({ ...result.value, place }) : result);
+        done(result.ok ? ok({ ...result.value, place, by: "ldap" }) : result);
       });
     }
     if (check.kind === "wrong") {

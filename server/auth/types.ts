@@ -14,10 +14,14 @@ export interface Verified {
   readonly place: number | null;
   /** An issuer vouches for the user, whose business second factors then are. */
   readonly exempt?: true;
+  /** Who has checked the password, where that was not this server. */
+  readonly by?: "ldap";
 }
 
 /** A SCRAM exchange (RFC 5802) that waits for the client's final message. */
 export interface ScramExchange {
+  /** Whom the client wants to be, whether such an account exists or not. */
+  readonly user: AccountName;
   /** The server-first message; its nonce is of this exchange only. */
   readonly message: string;
   /** The exchange as a text that `reopenScram` takes for `forMs` on any node of the cell. */
@@ -101,8 +105,8 @@ export interface MintedToken {
 export interface FailureLimits {
   /** `rate_limited` where the address has failed too often; to be asked before a token lookup. */
   allowed(address: string): Failure | null;
-  /** Notes that the address gave a token that is not accepted. */
-  noteFailure(address: string): void;
+  /** Notes that the address gave a token, or another proof, that is not accepted. */
+  noteFailure(address: string, method?: string): void;
 }
 
 /** All ways in. `address` is the client's IP address (after trusted proxies), for rate limits. */
@@ -142,7 +146,7 @@ export interface SignIn {
     done: (result: Result<Verified & { readonly expiresAt: number }>) => void,
   ): void;
   /** The account of somebody whom an issuer vouches for, made or linked where that is allowed. */
-  outside(outsider: Outsider, done: (result: Result<Verified>) => void): void;
+  outside(outsider: Outsider, address: string, done: (result: Result<Verified>) => void): void;
   /**
    * Makes and stores a token for a device of a verified user. device null: a new random one.
    * `second_factor_required`, with what to go on with, where the account has second factors.

@@ -4,6 +4,7 @@ import { nearest } from "../config/nearest.ts";
 import { visible, visibleLines } from "../text/visible.ts";
 import { VERSION } from "../config/version.ts";
 import { addAdminCommands } from "./admin.ts";
+import { addAuditCommands } from "./audit.ts";
 import { addBackupCommands } from "./backup.ts";
 import { addCheckCommand, addRepairCommand } from "./check.ts";
 import { addCompletionCommand } from "./completion.ts";
@@ -91,6 +92,7 @@ export function buildProgram(
   addInviteCommands(program, host);
   addServiceCommands(program, host);
   addAdminCommands(program, host);
+  addAuditCommands(program, host, exit);
   addBackupCommands(program, host);
   addCheckCommand(program, host, exit);
   addRepairCommand(program, host, exit);

@@ -16,7 +16,6 @@ import { visible } from "../text/visible.ts";
 import { isSynthetic } from "../node/reserved_names.ts";
 import { listed } from "./table.ts";
 import { NoServerError } from "../ops/socket.ts";
-import { offlineActor } from "../ops/audit.ts";
 
 type ConfigOptions = Parameters<typeof loadConfig>[1];
 
@@ -47,7 +46,7 @@ export async function withAdmin(
   const { openOffline } = await host.launcher();
   const offline = await openOffline(config, makes);
   try {
-    await task(adminClient(appTransport(offline.admin, offlineActor(host.user))), offline.domain);
+    await task(adminClient(appTransport(offline.admin, host.user)), offline.domain);
   } finally {
     await offline.close();
   }

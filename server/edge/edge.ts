@@ -79,6 +79,7 @@ class NodeEdge implements Edge {
     if (tooMany !== null) return this.#opening.refuse(options, tooMany, done);
     this.#resumeOrOpen(options, (result) => {
       if (result.ok) this.#opens.charge(user, result.value.snapshot);
+      if (result.ok && !result.value.resumed) this.#deps.records?.opened(options);
       done(result);
     });
   }

@@ -4,7 +4,7 @@ import type { Ports } from "../node/ports.ts";
 import type { ShareRate } from "../auth/throttle.ts";
 import type { EdgeRouter } from "../node/router.ts";
 import type { Round } from "./flusher.ts";
-import type { EdgeCounters, EventCodec } from "./types.ts";
+import type { EdgeCounters, EventCodec, OpenSession } from "./types.ts";
 
 /** What an edge needs. */
 export interface EdgeDeps extends Pick<Ports, "clock" | "timers" | "random" | "retries" | "log"> {
@@ -17,8 +17,18 @@ export interface EdgeDeps extends Pick<Ports, "clock" | "timers" | "random" | "r
   readonly trial?: Trial;
   /** Lets rates of accounts hold over the cell; absent where there are no other nodes. */
   readonly share?: ShareRate;
+  /** Records sessions that begin and end; absent: nobody does. */
+  readonly records?: SessionRecords;
   /** Called after each round of flushes. */
   readonly flushed: (round: Round) => void;
+}
+
+/** What is recorded of sessions; a call costs microseconds. */
+export interface SessionRecords {
+  /** A session was opened, not taken up again. */
+  opened(options: OpenSession): void;
+  /** A session that was opened has ended; reasons are those that are counted. */
+  ended(session: Pick<OpenSession, "user" | "device">, reason: string): void;
 }
 
 /** An experiment with the grace. */

@@ -365,7 +365,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   finish(reason: EndReason, detach: boolean, retryAfterMs?: number): void {
     if (this.#phase === "ended") return;
     const outlet = this.#outlet;
-    const { watchers, deadlines, counters } = this.#shared;
+    const { watchers, deadlines } = this.#shared;
     // Until it is attached, the answer to who wanted it comes first, and from there the rest.
     const opened = !this.attaching;
     this.#phase = "ended";
@@ -376,7 +376,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.#targets.take();
     watchers.leave(this);
     deadlines.clear(this);
-    if (opened) counters.ended[reason === "idle" && outlet === null ? this.#lostAs : reason]++;
+    const as = reason === "idle" && outlet === null ? this.#lostAs : reason;
+    if (opened) this.#shared.countEnd(this, as);
     outlet?.drop();
     this.#shared.ended(this, detach && opened);
     if (opened) outlet?.close(reason, retryAfterMs);

@@ -6,7 +6,7 @@ import type { EdgeRouter, Withdraw } from "../node/router.ts";
 import { CatchUp } from "./catch_up.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Detaches } from "./detaches.ts";
-import type { EdgeDeps, Trial } from "./edge_deps.ts";
+import type { EdgeDeps, SessionRecords, Trial } from "./edge_deps.ts";
 import { Flusher } from "./flusher.ts";
 import { Held } from "./held.ts";
 import { SignInStorm, STORM_HOLD_MS } from "./sign_in_storm.ts";
@@ -33,6 +33,7 @@ export class Sessions {
   readonly deadlines: Deadlines<LiveSession>;
   readonly catchUp: CatchUp;
   readonly #trial: Trial | undefined;
+  readonly #records: SessionRecords | undefined;
   readonly #byId = new Map<SessionId, LiveSession>();
   /** Most users have one session here: no array for those. */
   readonly #byUser = new Map<AccountName, LiveSession | readonly LiveSession[]>();
@@ -56,6 +57,7 @@ export class Sessions {
     this.counters = counters;
     this.codec = codec;
     this.#trial = trial;
+    this.#records = deps.records;
     this.watchers = new Watchers(deps);
     this.detaches = new Detaches(deps, () => deps.counters.detachRetries++);
     this.flusher = new Flusher(clock, timers, limits.flushIntervalMaxMs, flushed);
@@ -131,6 +133,12 @@ export class Sessions {
   /** The attach of a session has its reply. */
   attached(session: LiveSession): void {
     this.#attaching.delete(session);
+  }
+
+  /** A session that was opened is over. */
+  countEnd(session: LiveSession, reason: keyof EdgeCounters["ended"]): void {
+    this.counters.ended[reason]++;
+    this.#records?.ended(session, reason);
   }
 
   /** The session is over; `detach`: its shard must be notified. */

@@ -120,6 +120,8 @@ export interface OpenSession {
   readonly ends?: DeviceId;
   /** Called where it has to wait for its shard, with what is to be called when its client goes. */
   readonly waits?: (withdraw: Withdraw) => void;
+  /** Of the client, for records; absent for clients in this process. */
+  readonly address?: string;
   /** null for long-poll: the session collects until somebody polls. */
   readonly sink: Sink | null;
   /** In place of a sink: for a client in this process. */

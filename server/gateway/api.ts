@@ -55,10 +55,10 @@ async function replyTo(
   const input = await inputOf(deps, route, c);
   if (!input.ok) return input;
   const account = accountOf(service.value.name);
-  return await route.run(
-    { deps, service: service.value, account, request: c.req.raw },
-    input.value,
-  );
+  const call = { deps, service: service.value, account, request: c.req.raw };
+  const reply = await route.run(call, input.value);
+  if (route.scopes?.includes("users.manage") !== true) return reply;
+  return await deps.gateway.backend.recorded() ?? reply;
 }
 
 /** Whose request it is, within its scopes and rate. */

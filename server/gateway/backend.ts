@@ -5,6 +5,7 @@ import type { GatewayDeps } from "./gateway_deps.ts";
 import { accountOf } from "./service.ts";
 import { BackendAccounts } from "./backend/accounts.ts";
 import { BackendHomes } from "./backend/homes.ts";
+import { recordService } from "./backend/records.ts";
 import type { RunStep } from "./backend/rosters.ts";
 import type { StepInput, StepName } from "./backend/steps.ts";
 
@@ -13,6 +14,8 @@ const AT_ONCE = 16;
 /** After so long (ms) a request begins no more of its parts. */
 export const WORK_MS = 20_000;
 const RETRY_MS = 1000;
+/** When what could not be recorded may be repeated (ms). */
+const RECORD_RETRY_MS = 2000;
 const LATE = fail("unavailable", "Not begun: the request has taken too long. Repeat it", RETRY_MS);
 const REVOKED = fail("unauthorized", "Not begun: the service was revoked meanwhile");
 
@@ -26,14 +29,14 @@ export interface Done {
 
 /** See the head of this file. */
 export class Backend {
-  readonly #deps: Pick<GatewayDeps, "clock" | "log">;
+  readonly #deps: Pick<GatewayDeps, "audit" | "clock" | "log">;
   readonly #homes: BackendHomes;
 
   constructor(deps: GatewayDeps, tokenLifetimeMs: number) {
     this.#deps = deps;
     const federated = deps.cells !== undefined;
     const accounts = new BackendAccounts({ ...deps, tokenLifetimeMs, federated });
-    this.#homes = new BackendHomes(accounts, deps.cells ?? null, deps.log);
+    this.#homes = new BackendHomes(accounts, deps);
   }
 
   /** Does steps for a service; the caller records them. */
@@ -42,10 +45,17 @@ export class Backend {
       this.#homes.run({ service, user, step, input });
   }
 
-  /** One line of the log for everything that a service has done, or was refused. */
+  /** Records everything that a service has done, or was refused. */
   record(service: string, done: Done, result: Result<unknown>): void {
     const outcome = result.ok ? "ok" : result.code;
-    this.#deps.log.info("service action", { service, ...done, outcome });
+    recordService(this.#deps, { service, ...done, outcome });
+  }
+
+  /** Null once all that was recorded is durable: until then no service is told that it was done. */
+  async recorded(): Promise<Failure | null> {
+    const error = await (this.#deps.audit?.servicesDurable() ?? null);
+    if (error === null) return null;
+    return fail("unavailable", "It could not be recorded: repeat the request", RECORD_RETRY_MS);
   }
 
   /** When a request that arrives now has taken too long (monotonic, ms). */

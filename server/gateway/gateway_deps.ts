@@ -2,6 +2,7 @@
 import type { Result } from "../../shard/errors.ts";
 import type { OpenedSession, OpenSession } from "../edge/types.ts";
 import type { OtherCells } from "./backend/homes.ts";
+import type { ServiceAudit } from "./backend/records.ts";
 import type { GatewayCell } from "./gateway_cell.ts";
 import type { RowRegisters } from "../node/cell_rows.ts";
 import type { Ports, PostHook } from "../node/ports.ts";
@@ -17,5 +18,7 @@ export interface GatewayDeps extends Omit<Ports, "kdf"> {
   readonly cell?: GatewayCell;
   /** The other cells of the federation; absent where the cell is alone. */
   readonly cells?: OtherCells;
+  /** Records what services do as users; absent: the log alone has it. */
+  readonly audit?: ServiceAudit;
   open(options: OpenSession, done: (result: Result<OpenedSession>) => void): void;
 }

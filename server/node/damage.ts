@@ -2,7 +2,7 @@
 import type { Log, StoreKey } from "./ports.ts";
 
 /** What a damaged row held; `other`: what belongs to no account and no log. */
-export const DAMAGE_KINDS = ["head", "block", "dedupe", "mark", "log", "other"] as const;
+export const DAMAGE_KINDS = ["head", "block", "dedupe", "mark", "log", "audit", "other"] as const;
 
 /** One of `DAMAGE_KINDS`. */
 export type DamageKind = typeof DAMAGE_KINDS[number];
@@ -14,6 +14,7 @@ const KIND_OF: Readonly<Record<string, DamageKind>> = {
   h: "dedupe",
   o: "mark",
   log: "log",
+  audit: "audit",
 };
 
 /** Rows that are remembered as logged; damage beyond that is logged again and again. */
@@ -37,6 +38,7 @@ export function damageFields(key: StoreKey): Readonly<Record<string, unknown>> {
       return { kind, accountId: second, row: third };
     case "log":
       return { kind, shard: first, lsn: second };
+    case "audit":
     case "other":
       return { kind, key: key.join(" ") };
   }

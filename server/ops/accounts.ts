@@ -1,5 +1,6 @@
 /** What the admin API needs of a node: pages of accounts, new passwords, new invites. */
 import type { AdminDeps } from "./api.ts";
+import type { RecordAction } from "./audit.ts";
 import type { Node } from "../node/node.ts";
 import type { Ports } from "../node/ports.ts";
 import type { SignInOptions } from "../auth/sign_in_options.ts";
@@ -28,12 +29,13 @@ export function adminDeps(
   ports: Ports,
   options: SignInOptions,
   { inviteMs, publicUrl, resetMs }: LinkOptions,
+  record: RecordAction,
 ): AdminDeps {
   return {
     domain: options.domain,
     version: VERSION,
     publicUrl,
-    log: ports.log,
+    record,
     router: node,
     credentials(password, done) {
       const prepared = newPassword(password, options.passwordLengthMin);

@@ -12,8 +12,7 @@ import type { AccountView, Credentials, OpName, Ops } from "../../shard/ops.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import { parseAddress } from "../../shard/name/name.ts";
 import { errorResponse } from "../http/response.ts";
-import { auditLog } from "./audit.ts";
-import type { Log } from "../node/ports.ts";
+import { auditActions, type RecordAction } from "./audit.ts";
 import type { Missing } from "../node/asks.ts";
 import type { ResetLink } from "./resets.ts";
 import type { Router } from "../node/router.ts";
@@ -49,8 +48,8 @@ export interface AdminDeps {
   readonly version: string;
   /** The address of the chat as people reach it (`server.publicUrl`); null: not known. */
   readonly publicUrl: string | null;
-  /** Takes a line for every action. */
-  readonly log: Pick<Log, "info">;
+  /** Takes every action. */
+  readonly record: RecordAction;
   readonly router: Pick<Router, "request">;
   /** Checks a password against the rules and makes its keys. */
   credentials(password: string, done: (result: Result<Credentials>) => void): void;
@@ -191,7 +190,7 @@ export function createAdminApp(deps: AdminDeps): Hono {
   const app = new Hono();
   const admin = new Admin(deps);
   const [small, large] = [bodyOf(BODY_BYTES_MAX), bodyOf(IMPORT_BYTES_MAX)];
-  app.use(auditLog(deps.log));
+  app.use(auditActions(deps.record));
   app.use((c, next) => (c.req.path.startsWith("/admin/import/") ? large : small)(c, next));
   app.notFound(() => errorResponse(fail("not_found", "There is no such admin operation")));
   app.get("/admin/status", (c) => c.json({ version: deps.version, domain: deps.domain }));

@@ -21,6 +21,8 @@ export interface GuardOptions {
   token(): string;
   readonly clock: Pick<Clock, "monoMs">;
   readonly log: Pick<Log, "warn">;
+  /** Records that an address gave a wrong token. */
+  refused(address: string): void;
 }
 
 function hash(text: string): Uint8Array {
@@ -45,7 +47,7 @@ export function guardAdmin(app: Pick<Hono, "fetch">, options: GuardOptions): Gua
     if (!equalBytes(hash(given), hash(options.token()))) {
       return refuse(options, failures, given, address);
     }
-    const response = await app.fetch(request, { via: address } satisfies Arrival);
+    const response = await app.fetch(request, { via: address, actor: "token" } satisfies Arrival);
     const headers = new Headers(response.headers);
     headers.set("cache-control", "no-store");
     headers.set("x-content-type-options", "nosniff");
@@ -54,14 +56,17 @@ export function guardAdmin(app: Pick<Hono, "fetch">, options: GuardOptions): Gua
 }
 
 function refuse(
-  { clock, log }: GuardOptions,
+  { clock, log, refused }: GuardOptions,
   failures: Throttle,
   given: string,
   address: string,
 ): Response {
   const waitMs = failures.take(clock.monoMs(), addressKey(address));
   if (waitMs > 0) return errorResponse(fail("rate_limited", "Too many wrong tokens", waitMs));
-  if (given !== "") log.warn("admin token refused", { address });
+  if (given !== "") {
+    log.warn("admin token refused", { address });
+    refused(address);
+  }
   return errorResponse(
     fail("unauthorized", "Authorization: Bearer <token of roost admin token> is required"),
   );

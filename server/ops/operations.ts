@@ -1,6 +1,7 @@
 /** The operations of the admin API, as its OpenAPI document describes them. */
 import { z } from "zod";
 import type { ErrorCode } from "../../shard/errors.ts";
+import { AUDIT_QUERY } from "./audit_api.ts";
 import { CREATE, LIST, PASSWORD } from "./api.ts";
 import { LEAVE as LEAVE_CELLS } from "./cells_api.ts";
 import { DRAIN, LEAVE, MOVE } from "./cluster_api.ts";
@@ -20,6 +21,7 @@ export const TAGS = {
   Shards: "The shards of the cell, their number and their owners.",
   Services: "Gateways for other systems, webhooks and experiments.",
   Transfer: "Export and import of accounts.",
+  Audit: "What administrators and services have done, and sign-ins.",
   Server: "Settings, metrics, logs, traces and profiles.",
   Load: "Accounts of the load tool.",
 } as const;
@@ -232,6 +234,13 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
       body: FINISH,
       errors: ["conflict"],
     }],
+  ]),
+  ...tagged("Audit", [
+    ["auditEntries", "GET /admin/audit", "List entries of the audit log, page by page", {
+      query: AUDIT_QUERY,
+      errors: ["bad_request"],
+    }],
+    ["checkAudit", "GET /admin/audit/check", "Check that no entry was changed or removed"],
   ]),
   ...tagged("Server", [
     ["status", "GET /admin/status", "Show the version and the domain"],

@@ -131,6 +131,8 @@ export class RepairPlan {
         return void this.#forgetSent.add(key[2] as AccountId);
       case "log":
         return this.#loseRecords(key, fault.until ?? key[2] as number + 1);
+      case "audit":
+        return makeNone("they are removed, and `roost audit verify` says so");
       case "other":
         if (key[0] !== "meta" || key.length > 2) return makeNone("it is removed");
         if (key[1] === "checksums" || key[1] === "probe") return;

@@ -265,6 +265,8 @@ export function ownerOf(key: StoreKey, found: Survey): string {
     }
     case "log":
       return `shard ${key[1]}: record ${key[2]} of its log`;
+    case "audit":
+      return `the audit log (${key[1]}): entries ${key[4]} of node ${key[3]}`;
     case "other":
       return key.length === 0 ? "the file" : `row ${key.join(" ")}`;
   }

@@ -1,6 +1,6 @@
 /**
  * What administrators did to the data directory of a stopped server. The commands append lines of
- * JSON to a file in the directory; the next start of the server moves them into its log.
+ * JSON to a file in the directory; the next start of the server moves them into its audit log.
  */
 import { join } from "node:path";
 import { readLines } from "./text_file.ts";
@@ -25,21 +25,22 @@ export function recordAction(dataDir: string, action: OfflineAction): void {
 }
 
 /**
- * Hands every recorded action to `take`, then deletes the file: a crash in between repeats them. A
- * line that a crash cut is handed over as text. Returns how many there were.
+ * Hands every recorded action to `take`, then deletes the file if it has taken all: a crash in between
+ * repeats them. A line that a crash cut is handed over as text. Returns how many there were.
  */
 export async function takeActions(
   dataDir: string,
-  take: (action: OfflineAction) => void,
+  take: (action: OfflineAction) => Promise<boolean>,
 ): Promise<number> {
   const path = join(dataDir, ACTIONS_FILE);
   if (!exists(path)) return 0;
   let count = 0;
+  let all = true;
   for await (const line of readLines(path)) {
-    take(parsed(line));
+    all = await take(parsed(line)) && all;
     count++;
   }
-  Deno.removeSync(path);
+  if (all) Deno.removeSync(path);
   return count;
 }
 

@@ -184,6 +184,7 @@ class Connection implements WireHandler, Sink {
       presence: devicePresence(presence),
       resume: sessionChoice(session),
       ...endChoice(end),
+      address: this.#wire.address,
       waits: (withdraw) => state.withdraw = withdraw,
       sink: this,
     };

@@ -92,6 +92,7 @@ async function openSession(
       presence: shown.value.presence,
       resume: session?.id ?? null,
       ...(ends === undefined ? {} : { ends }),
+      address: call.address,
       sink,
     }, (result) => {
       deps.signedIn(caller.auth.kind, result.ok ? "ok" : result.code);

@@ -110,12 +110,14 @@ async function finish(
   const name = cookieName(new URLSearchParams(input.response));
   const returned = await oidc.finish(input.response, cookieOf(request, name), address);
   if (!returned.ok) {
-    if (returned.code === "unauthorized") signIn.noteFailure(address);
+    if (returned.code === "unauthorized") signIn.noteFailure(address, "oidc");
     return returned;
   }
   const { outsider, state } = returned.value;
   if (!finished.finish({ message: state }, address)) return refusalOf(new OidcRefusal("state"));
-  const verified = await answered<Result<Verified>>((done) => signIn.outside(outsider, done));
+  const verified = await answered<Result<Verified>>((done) =>
+    signIn.outside(outsider, address, done)
+  );
   if (!verified.ok) return verified;
   const minted = await answered<Result<Principal>>((done) =>
     mintFor(deps, verified.value, deviceChoice(input), done)

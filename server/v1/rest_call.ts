@@ -62,6 +62,7 @@ export interface RestDeps extends ProtocolHost {
 export interface EventsCall {
   readonly request: Request;
   readonly caller: Caller;
+  readonly address: string;
   /** The session that the client goes on with, which is the caller's; null to open one. */
   readonly session: ReachedSession | null;
   readonly after: Cursor | null;

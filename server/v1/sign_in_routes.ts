@@ -272,6 +272,7 @@ function openSession(call: Call, input: OpenInput): Promise<Reply> {
   const after = input.after === undefined ? null : parseCursor(input.after);
   const options = {
     ...callerOf(call),
+    address: call.address,
     cursor: after,
     presence: devicePresence(input.presence),
     resume: sessionChoice(input.session),
@@ -327,6 +328,7 @@ function eventsRoute({ schemas }: Protocol): Route {
       return await call.deps.events({
         request: call.request,
         caller: callerOf(call),
+        address: call.address,
         session: session.value,
         after: after === undefined ? null : parseCursor(after),
         soft: input.soft ?? 0,

@@ -149,7 +149,8 @@ async function serve(options: FixtureOptions, parts: Parts): Promise<ServerFixtu
       streams: newStreamCounters(),
     }),
   }, exchangeLimits(config));
-  const admin = adminDeps(node, ports, signInAs, linkOptions(config));
+  const record = () => Promise.resolve(null);
+  const admin = adminDeps(node, ports, signInAs, linkOptions(config), record);
   return Object.assign(fixture, parts, {
     app,
     connect: makeConnector({ ...shared, connection: connectionLimits(config) }),

@@ -123,7 +123,7 @@ export async function openMetered(
     inviteMs: DAY_MS,
     resetMs: DAY_MS,
     publicUrl: null,
-  });
+  }, () => Promise.resolve(null));
   addProvisionRoute(admin, deps);
   addServiceRoutes(admin, services.gateway, services.experiments);
   front.addAdminRoutes(admin);

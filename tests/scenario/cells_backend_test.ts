@@ -69,7 +69,10 @@ class Managed {
       this.asking.set(node, asking);
       const more = { tokenLifetimeMs: LIFETIME_MS, federated: true };
       const deps = { ...ports, clock: process.clock, router, ...more };
-      this.homes.set(node, new BackendHomes(new BackendAccounts(deps), asking, ports.log));
+      this.homes.set(
+        node,
+        new BackendHomes(new BackendAccounts(deps), { cells: asking, log: ports.log }),
+      );
     }
   }
 

@@ -14,7 +14,7 @@ export interface FakeAccounts {
   readonly passwords: Map<string, string | null>;
   /** Everybody's device. */
   readonly device: { label: string };
-  /** What was logged of actions. */
+  /** What was recorded of actions. */
   readonly actions: readonly Readonly<Record<string, unknown>>[];
   /** Adds an account past the admin API. */
   add(name: string): void;
@@ -141,7 +141,10 @@ export function fakeAccounts(): FakeAccounts {
     domain: "example.org",
     version: "1.2.3",
     publicUrl: null,
-    log: { info: (event, fields) => void actions.push({ event, ...fields }) },
+    record: (input) => {
+      actions.push({ ...input });
+      return Promise.resolve(null);
+    },
     router: {
       request: (name, op, input, done) => done(perform(name, op, input) as Result<never>),
     },

@@ -6,7 +6,7 @@ const TOKEN = "ra1_" + "A".repeat(43);
 
 function guarded() {
   const time = { monoMs: 0 };
-  const state = { token: TOKEN, served: 0, warned: 0 };
+  const state = { token: TOKEN, served: 0, warned: 0, recorded: 0 };
   const app = new Hono();
   app.get("/admin/status", (c) => {
     state.served++;
@@ -17,6 +17,7 @@ function guarded() {
     token: () => state.token,
     clock: { monoMs: () => time.monoMs },
     log: { warn: () => void state.warned++ },
+    refused: () => void state.recorded++,
   });
   const get = async (authorization: string | null, address = "10.0.0.1") => {
     const headers: HeadersInit = authorization === null ? {} : { authorization };
@@ -55,6 +56,7 @@ Deno.test("guardAdmin slows down who guesses, but neither others nor the right t
   assert.equal(slowed.headers.get("retry-after"), "6");
   // What is refused unseen is not logged either.
   assert.equal(state.warned, 10);
+  assert.equal(state.recorded, 10);
   assert.equal((await get("Bearer x", "10.0.0.2")).status, 401);
   assert.equal((await get(`Bearer ${TOKEN}`)).status, 200);
   time.monoMs += 6000;

@@ -16,17 +16,17 @@ Deno.test("roost user remove asks on a terminal, and elsewhere wants --yes", asy
   assert.equal(machine.fake.accounts.get("bob")!.state, "deleted");
 });
 
-Deno.test("every admin action is logged with its actor, looks are not", async () => {
+Deno.test("every admin action is recorded with its actor, looks are not", async () => {
   const machine = new FakeMachine();
   machine.online = true;
   machine.stdin = "correct horse\n";
   assert.equal(await machine.run("user", "list"), 0);
   assert.equal(await machine.run("user", "add", "ann", "--password-stdin"), 0);
   assert.equal(await machine.run("user", "disable", "nobody"), 1);
-  const by = { actor: "unnamed", via: "this process", event: "admin action" };
+  const by = { actor: "os:unnamed", address: "this process" };
   assert.deepEqual(machine.fake.actions, [
-    { ...by, action: "POST /admin/users", status: 201 },
-    { ...by, action: "POST /admin/users/nobody/disable", status: 404 },
+    { ...by, action: "createUser", target: "ann", outcome: "ok" },
+    { ...by, action: "disableUser", target: "nobody", outcome: "not_found" },
   ]);
 });
 
@@ -37,11 +37,11 @@ Deno.test("a new admin token is recorded where no server runs to log it (9 A12)"
   assert.deepEqual(machine.recorded, ["/d: roost admin token --new"]);
 });
 
-Deno.test("what is done without a server is done by cli:USER (9 A12)", async () => {
+Deno.test("what is done without a server is done by os:USER (9 A12)", async () => {
   const machine = new FakeMachine();
   machine.stdin = "correct horse\n";
   assert.equal(await machine.run("user", "add", "ann", "--password-stdin"), 0);
-  assert.deepEqual(machine.fake.actions.map(({ actor }) => actor), ["cli:root"]);
+  assert.deepEqual(machine.fake.actions.map(({ actor }) => actor), ["os:root"]);
 });
 
 Deno.test("control characters that users chose are escaped in tables and JSON", async () => {

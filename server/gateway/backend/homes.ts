@@ -7,6 +7,7 @@ import type { CellName } from "../../../shard/name/ids.ts";
 import { fail, type Result } from "../../../shard/errors.ts";
 import type { Log } from "../../node/ports.ts";
 import type { BackendAccounts } from "./accounts.ts";
+import { recordService, type ServiceAudit } from "./records.ts";
 import { readReply, readStep, type Step, type StepName, type StepOutput } from "./steps.ts";
 
 /** The question to another cell. */
@@ -42,8 +43,12 @@ export class BackendHomes {
   readonly #accounts: Pick<BackendAccounts, "run">;
   readonly #cells: OtherCells | null;
 
-  constructor(accounts: Pick<BackendAccounts, "run">, cells: OtherCells | null, log: Log) {
+  constructor(
+    accounts: Pick<BackendAccounts, "run">,
+    to: { readonly audit?: ServiceAudit; readonly cells?: OtherCells; readonly log: Log },
+  ) {
     this.#accounts = accounts;
+    const { cells = null, log } = to;
     this.#cells = cells;
     cells?.on(STEP_QUESTION, STEP_CHARS_MAX, (input, cell, done) => {
       const step = readStep(input);
@@ -54,7 +59,7 @@ export class BackendHomes {
       }).then((result) => {
         const { service, user, step: action } = step;
         const outcome = result.ok ? "ok" : result.code;
-        log.info("service action", { service, action, user, outcome, cell });
+        recordService(to, { service, action, user, outcome, cell });
         done(bounded(JSON.stringify(result)));
       });
     });

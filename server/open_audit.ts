@@ -1,0 +1,51 @@
+/** Wires the audit log of a node. */
+import { Audit } from "./audit/audit.ts";
+import { auditOptions } from "./settings.ts";
+import type { Config } from "./config/config.ts";
+import type { LiveLog } from "./system/logger.ts";
+import type { NodeId } from "../shard/name/ids.ts";
+import type { Clock, Store, Timers } from "./node/ports.ts";
+import type { SessionRecords } from "./edge/edge_deps.ts";
+
+/** Makes it; `log`: takes its lines too. */
+export function openAudit(
+  config: Config,
+  { clock, log, store, timers }: {
+    readonly clock: Clock;
+    readonly timers: Timers;
+    readonly log: LiveLog;
+    readonly store: Store;
+  },
+  node: NodeId,
+): Audit {
+  const line = (event: string, fields: Readonly<Record<string, unknown>>) => log.audit(event, fields);
+  return new Audit({ store, clock, timers, log, node, line }, auditOptions(config));
+}
+
+/** How an edge records sessions, where that is wanted. */
+export function sessionRecords(audit: Audit): { readonly records?: SessionRecords } {
+  if (!audit.sessions) return {};
+  return {
+    records: {
+      opened: ({ address, auth, device, user }) =>
+        audit.signIn({
+          actor: `user:${user}`,
+          action: "openSession",
+          outcome: "ok",
+          address,
+          user,
+          device,
+          method: auth.kind,
+        }),
+      ended: ({ device, user }, detail) =>
+        audit.signIn({
+          actor: `user:${user}`,
+          action: "endSession",
+          outcome: "ok",
+          user,
+          device,
+          detail,
+        }),
+    },
+  };
+}
