@@ -3,7 +3,7 @@ import { encodeBase64Url } from "byte-encodings/base64url";
 import { runCli } from "./server/cli/cli.ts";
 import type { CliHost } from "./server/cli/host.ts";
 import { addLoadCommand } from "./server/load/command.ts";
-import { machineActor } from "./server/ops/audit.ts";
+import { machineActor } from "./server/ops/actor.ts";
 import { socketTransport } from "./server/ops/socket.ts";
 import { systemProcess } from "./server/system/process.ts";
 import { fileMark, FileWatch } from "./server/system/file_watch.ts";

@@ -125,14 +125,14 @@ export async function openNode(
     const use = { serves, replicated: standby !== null || lease !== null };
     const { domain, mark, tag, secret } = await identify(store, dir, config, random, use);
     const ports = { ...machine, store, kdf: systemKdf() };
-    const registers = new RegisterPoll(ports);
+    const shared = sharedOf(config, ports, dir);
     const about = aboutOf(config);
     const arrivals = new ArrivalRate(ports.clock, config.cells.arrivalsPerSecondMax);
     const links = serves ? await openLinks(config, domain, ports, linksOf(dir, share)) : null;
     const noAccounts = await whyNoAccounts(config, { store, mark, serves });
     const station = openStation(config, dir, ports, { serves, share, promoted, input });
     const named = { domain, mark, user: station?.user };
-    const cells = serves ? await openCells(config, named, { ...ports, registers }) : null;
+    const cells = serves ? await openCells(config, named, { ...ports, ...shared }) : null;
     const telemetry = serves ? openTelemetry(dir.nodeId, config.log.otelPercent, VERSION) : null;
     const node = new Node(ports, {
       id: dir.nodeId,
@@ -149,14 +149,13 @@ export async function openNode(
       ...counted(counters, deliver),
     });
     await started(node);
-    const evacuation = begin({ ...ports, registers }, cells, node, station, () => about.busy);
-    const copies = { ...copiesOf(station), ...roleOf(config, standby, lease), registers };
-    const audit = openAudit(config, ports, dir.nodeId);
-    const close = () => closeAll({ ...copies, audit, node, store, dir });
+    const evacuation = begin({ ...ports, ...shared }, cells, node, station, () => about.busy);
+    const copies = { ...copiesOf(station), ...roleOf(config, standby, lease), ...shared };
+    const close = () => closeAll({ ...copies, node, store, dir });
     const signIn = { ...signInOptions(config, secret), domain };
     const setBusy = (busy: boolean) => void (about.busy = busy);
     const relays = await openRelayProofs(config, cells);
-    const made = { ...copies, audit, arrivals, evacuation, relays, setBusy, flushLog: flushing(out) };
+    const made = { ...copies, arrivals, evacuation, relays, setBusy, flushLog: flushing(out) };
     return { dir, ports, log, node, cells, counters, signIn, telemetry, share, close, ...made };
   } catch (error) {
     if (opened !== null) await closed(opened);
@@ -174,6 +173,11 @@ async function storeOf(
   how: Parameters<typeof openStore>[2],
 ): Promise<Store> {
   return share === null ? await openStore(config, dir, how) : servedStore(dir, how.observe);
+}
+
+/** What nodes of the cell share, and what each adds to. */
+function sharedOf(config: Config, ports: Ports & Parameters<typeof openAudit>[1], { nodeId }: DataDir) {
+  return { registers: new RegisterPoll(ports), audit: openAudit(config, ports, nodeId) };
 }
 
 function roleOf(

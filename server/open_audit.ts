@@ -2,6 +2,7 @@
 import { Audit } from "./audit/audit.ts";
 import { auditOptions } from "./settings.ts";
 import type { Config } from "./config/config.ts";
+import type { GuardOptions } from "./ops/guard.ts";
 import type { LiveLog } from "./system/logger.ts";
 import type { NodeId } from "../shard/name/ids.ts";
 import type { Clock, Store, Timers } from "./node/ports.ts";
@@ -20,6 +21,17 @@ export function openAudit(
 ): Audit {
   const line = (event: string, fields: Readonly<Record<string, unknown>>) => log.audit(event, fields);
   return new Audit({ store, clock, timers, log, node, line }, auditOptions(config));
+}
+
+/** How wrong tokens of the admin API are recorded, and requests that a role does not allow. */
+export function guardRecords(audit: Audit): Pick<GuardOptions, "refused" | "forbidden"> {
+  const of = { action: "adminSignIn", method: "token" } as const;
+  return {
+    refused: (address) =>
+      audit.failed({ ...of, actor: "unknown", outcome: "unauthorized", address }),
+    forbidden: (actor, address, operation) =>
+      audit.failed({ actor, address, action: operation, outcome: "forbidden" }),
+  };
 }
 
 /** How an edge records sessions, where that is wanted. */

@@ -11,6 +11,7 @@ import type { Trial } from "./edge/edge_deps.ts";
 import { EXPERIMENTS, Experiments } from "./gateway/experiments.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { gatewayLimits, targetRules } from "./settings.ts";
+import { Operators } from "./ops/operators.ts";
 import { systemPostHook } from "./system/post_hook.ts";
 
 /** Both, with what has been kept of them. */
@@ -53,6 +54,15 @@ function otherCells(mesh: CellMesh): OtherCells {
         if (mesh.peers.includes(from)) reply(input, from, done);
       }, charsMax),
   };
+}
+
+/** Those who use the admin API by tokens of their own, as they are stored now. */
+export async function openOperators(
+  { node, ports, registers }: Pick<OpenNode, "node" | "ports" | "registers">,
+): Promise<Operators> {
+  const operators = new Operators({ ...ports, registers, asks: node.asks });
+  await loaded((done) => operators.load(done));
+  return operators;
 }
 
 /** Makes them over a node's store; `openSession` is how the gateway's services are attached. */

@@ -9,6 +9,8 @@ import { adminDeps } from "./ops/accounts.ts";
 import { createAdminApp } from "./ops/api.ts";
 import { createFront } from "./front.ts";
 import type { Front } from "./front_types.ts";
+import { addOperatorRoutes } from "./ops/operators_api.ts";
+import type { Operators } from "./ops/operators.ts";
 import { addServiceRoutes } from "./ops/services_api.ts";
 import { addProvisionRoute } from "./load/provision_route.ts";
 import { addInspectRoutes, type Busyness } from "./ops/inspect_api.ts";
@@ -38,6 +40,7 @@ import { beginRole, ownStandby, type RoleParts } from "./own_role.ts";
 import { within } from "./system/within.ts";
 import { announceFirst } from "./gateway/presences.ts";
 import { adminToken, adminTokenFile } from "./system/admin_token.ts";
+import { guardRecords } from "./open_audit.ts";
 import { guardAdmin, guardBrowsers, type GuardedApp } from "./ops/guard.ts";
 import { isLoopback, isUnspecified } from "./config/address.ts";
 import { type NodeAcme, openAcme } from "./open_acme.ts";
@@ -50,7 +53,7 @@ import { dashboard } from "./web/assets.ts";
 import { docs } from "./web/docs/docs.ts";
 import { linkOptions, shardLimits } from "./settings.ts";
 import { exitOnBug, recordActions } from "./process_life.ts";
-import { openServices, type Services } from "./services.ts";
+import { openOperators, openServices, type Services } from "./services.ts";
 import { recordAction } from "./system/offline_actions.ts";
 import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
@@ -64,6 +67,7 @@ function adminApp(
   config: Config,
   open: OpenNode,
   services: Services,
+  operators: Operators,
   record: RecordAction = (input) => open.audit.admin(input),
 ): Hono {
   const deps = adminDeps(open.node, open.ports, open.signIn, linkOptions(config), record);
@@ -72,6 +76,7 @@ function adminApp(
   addServiceRoutes(app, services.gateway, services.experiments);
   addTransferRoutes(app, deps, open.ports, importLimits(config, open));
   addAuditRoutes(app, open.ports.store, open.ports.clock);
+  addOperatorRoutes(app, operators, open.ports.clock);
   return app;
 }
 
@@ -92,7 +97,7 @@ interface AdminListeners {
 async function listen(
   config: Config,
   open: OpenNode,
-  admin: Hono,
+  { admin, operators }: { readonly admin: Hono; readonly operators: Operators },
   tls: TlsTexts | null,
 ): Promise<AdminListeners> {
   const { dir, ports, log } = open;
@@ -112,16 +117,10 @@ async function listen(
   const guarded = guardAdmin(admin, {
     open: new Map([...dashboard(), ...docs()]),
     token: () => token,
+    operators,
     clock: ports.clock,
     log,
-    refused: (address) =>
-      open.audit.failed({
-        actor: "unknown",
-        action: "adminSignIn",
-        method: "token",
-        outcome: "unauthorized",
-        address,
-      }),
+    ...guardRecords(open.audit),
   });
   let url: string | null = null;
   admin.get("/admin/listener", (c) => c.json({ url }));
@@ -255,12 +254,13 @@ export async function startNode(
     const front = await createFront(config, open, process, services, acme?.tls ?? null);
     deliver = announceFirst(services.gateway.presences, (packet) => front.deliver(packet));
     for (const packet of early.splice(0)) deliver(packet);
-    const admin = adminApp(config, open, services);
+    const operators = await openOperators(open);
+    const admin = adminApp(config, open, services, operators);
     services.gateway.start();
     front.addAdminRoutes(admin);
     addConfigRoute(admin, open.node.asks, () => reloads.settings);
     const moves = addRunningRoutes(admin, config, open, process, () => front.busyness());
-    const listeners = await listen(config, open, admin, front.tls);
+    const listeners = await listen(config, open, { admin, operators }, front.tls);
     const reloads = nodeReload(open, front, listeners, { config, settings });
     if (share === null) await recordActions(open.dir.path, (input) => open.audit.admin(input));
     open.audit.start();
@@ -357,6 +357,6 @@ export async function openOffline(config: Config, makes: boolean): Promise<Offli
     recordAction(path, { ...input, at: new Date(clock.wallMs()).toISOString() });
     return Promise.resolve(null);
   };
-  const admin = adminApp(config, open, services, record);
+  const admin = adminApp(config, open, services, await openOperators(open), record);
   return { admin, domain: open.signIn.domain, close: open.close };
 }

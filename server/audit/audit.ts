@@ -1,9 +1,5 @@
 /** The audit log of a node: what is recorded goes to its store, and to the log of the process. */
-import {
-  AUDIT_STREAMS,
-  type AuditInput,
-  type AuditStream,
-} from "./entry.ts";
+import { AUDIT_STREAMS, type AuditInput, type AuditStream } from "./entry.ts";
 import { AuditWriter } from "./writer.ts";
 import type { Cancel, Clock, Log, StoreError, Timers } from "../node/ports.ts";
 import { COUNTED_MS, FailureCounts } from "./failures.ts";
@@ -113,9 +109,7 @@ export class Audit {
     this.#removal?.();
     if (this.#failures.counting) this.#failures.end();
     await Promise.all(
-      AUDIT_STREAMS.map((stream) =>
-        new Promise<void>((done) => this.#writers[stream].stop(done))
-      ),
+      AUDIT_STREAMS.map((stream) => new Promise<void>((done) => this.#writers[stream].stop(done))),
     );
   }
 

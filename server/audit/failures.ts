@@ -7,7 +7,7 @@ import { addressKey } from "../auth/throttle.ts";
 
 /** How long failures are counted together (ms). */
 export const COUNTED_MS = 60_000;
-/** Kinds of failures in a minute that are told apart: of accounts that exist, and of others. */
+/** Kinds of failures in a minute that are distinguished: of accounts that exist, and of others. */
 const KNOWN_MAX = 2000;
 const UNKNOWN_MAX = 500;
 
@@ -35,11 +35,11 @@ export class FailureCounts {
 
   /** Counts a failure; `user` only where that account exists. */
   add(input: AuditInput): void {
-    const { action, address = "", method, outcome, user } = input;
+    const { action, actor, address = "", method, outcome, user } = input;
     const [counts, max] = user === undefined
       ? [this.#unknown, UNKNOWN_MAX] as const
       : [this.#known, KNOWN_MAX] as const;
-    const key = [addressKey(address), action, method, outcome, user].join("\n");
+    const key = [addressKey(address), actor, action, method, outcome, user].join("\n");
     const counted = counts.get(key);
     if (counted !== undefined) return void counted.more++;
     if (counts.size >= max) return void this.#others++;

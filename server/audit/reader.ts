@@ -203,7 +203,8 @@ export interface AuditCheck {
 /** Checks that no row was changed, and none removed but by retention. Rejects with `AuditUnread`. */
 export async function verifyAudit(store: AuditStore): Promise<AuditCheck> {
   const found = await Promise.all(AUDIT_STREAMS.map((stream) => verifyTwice(store, stream)));
-  const sum = (of: (check: AuditCheck) => number) => found.reduce((all, check) => all + of(check), 0);
+  const sum = (of: (check: AuditCheck) => number) =>
+    found.reduce((all, check) => all + of(check), 0);
   return {
     rows: sum(({ rows }) => rows),
     entries: sum(({ entries }) => entries),
@@ -264,7 +265,9 @@ class Chains {
     const last = this.#last.get(node) ?? NO_HEAD;
     this.#last.set(node, { at, n, hash, bytes: last.bytes + bytes });
     if (n !== last.n + 1) {
-      const what = n > last.n + 1 ? `rows ${last.n + 1} to ${n - 1} are missing` : `row ${n} is twice`;
+      const what = n > last.n + 1
+        ? `rows ${last.n + 1} to ${n - 1} are missing`
+        : `row ${n} is twice`;
       this.#fault(node, `${what}, before ${new Date(at).toISOString()}`);
     } else if (prev !== last.hash) {
       this.#fault(node, `row ${last.n} was changed, before ${new Date(at).toISOString()}`);

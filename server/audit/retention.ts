@@ -59,7 +59,9 @@ export async function removeOld(
     const batch = await oldest(store, stream, removed, { before: nowMs - keep.ms, over });
     if (batch.rows.length === 0) return count;
     if (count === 0) {
-      const detail = batch.bySize ? "the log is larger than is kept" : "entries are older than is kept";
+      const detail = batch.bySize
+        ? "the log is larger than is kept"
+        : "entries are older than is kept";
       const until = new Date(batch.until).toISOString();
       await record({
         actor: "server",

@@ -23,87 +23,123 @@ interface Attempt {
 
 type Service = SignIn & FailureLimits;
 
-/** See the head of this file. `domain`: that of all accounts. */
-export function recordedSignIn(service: Service, records: SignInRecords, domain: string): Service {
-  const nameOf = (user: string) => {
-    const address = parseAddress(user, domain);
-    return address.ok ? address.name : undefined;
+/** See the head of this file. */
+class RecordedSignIn implements SignIn, FailureLimits {
+  readonly #service: Service;
+  readonly #records: SignInRecords;
+  readonly #domain: string;
+
+  constructor(service: Service, records: SignInRecords, domain: string) {
+    this.#service = service;
+    this.#records = records;
+    this.#domain = domain;
+  }
+
+  allowed(address: string) {
+    return this.#service.allowed(address);
+  }
+
+  noteFailure(address: string, method = "token"): void {
+    this.#service.noteFailure(address);
+    const attempt = { action: "signIn", method, address };
+    this.#records.failed({ ...attempt, actor: "unknown", outcome: "unauthorized" });
+  }
+
+  readonly register: SignIn["register"] = (input, done) => {
+    const attempt = { action: "register", method: "password", address: input.address };
+    this.#service.register(input, this.#recorded(attempt, done, userOf));
   };
+
+  readonly password: SignIn["password"] = (input, done) => {
+    const user = this.#nameOf(input.user);
+    const attempt = { action: "signIn", address: input.address, user };
+    this.#service.password(input, (result) => {
+      const method = result.ok ? result.value.by ?? "password" : "password";
+      this.#recorded({ ...attempt, method }, done, userOf)(result);
+    });
+  };
+
+  readonly scram: SignIn["scram"] = (input, done) => {
+    const { address } = input;
+    this.#service.scram(input, (result) => {
+      if (!result.ok) this.#failed({ action: "signIn", method: "password", address }, result);
+      done(result.ok ? { ...result, value: this.#exchange(result.value, address) } : result);
+    });
+  };
+
+  reopenScram(sealed: string, address: string): ScramExchange | null {
+    const made = this.#service.reopenScram(sealed, address);
+    return made === null ? null : this.#exchange(made, address);
+  }
+
+  readonly issuer: SignIn["issuer"] = (input, done) => {
+    const attempt = { action: "signIn", method: "issuer", address: input.address };
+    this.#service.issuer(input, this.#recorded(attempt, done, userOf));
+  };
+
+  readonly outside: SignIn["outside"] = (outsider, address, done) => {
+    const attempt = { action: "signIn", method: "oidc", address };
+    this.#service.outside(outsider, address, this.#recorded(attempt, done, userOf));
+  };
+
+  readonly mint: SignIn["mint"] = (input, done) => this.#service.mint(input, done);
+
+  readonly resetPassword: SignIn["resetPassword"] = (input, done) => {
+    const user = parseReset(input.code)?.user;
+    const { address } = input;
+    const attempt = { action: "changePassword", method: "resetLink", address, user };
+    this.#service.resetPassword(input, this.#recorded(attempt, done, () => user));
+  };
+
+  readonly changePassword: SignIn["changePassword"] = (input, done) => {
+    const { address, user } = input;
+    const attempt = { action: "changePassword", method: "password", address, user };
+    this.#service.changePassword(input, this.#recorded(attempt, done, () => user));
+  };
+
+  #nameOf(user: string): string | undefined {
+    const address = parseAddress(user, this.#domain);
+    return address.ok ? address.name : undefined;
+  }
+
+  #exchange(made: ScramExchange, address: string): ScramExchange {
+    const attempt = { action: "signIn", method: "password", address, user: made.user };
+    return {
+      ...made,
+      finish: (message, done) => made.finish(message, this.#recorded(attempt, done, userOf)),
+    };
+  }
+
   /** Records how an attempt ends, and passes it on. */
-  const recorded = <T>(
+  #recorded<T>(
     attempt: Attempt,
     done: (result: Result<T>) => void,
-    userOf: (value: T) => string | undefined,
-  ) =>
-  (result: Result<T>) => {
-    if (result.ok) {
-      const user = userOf(result.value) ?? attempt.user;
-      records.signIn({ ...attempt, actor: `user:${user}`, user, outcome: "ok" });
-    } else failed(attempt, result);
-    done(result);
-  };
-  const failed = ({ user, ...attempt }: Attempt, failure: Failure) => {
+    of: (value: T) => string | undefined,
+  ): (result: Result<T>) => void {
+    return (result) => {
+      if (result.ok) {
+        const user = of(result.value) ?? attempt.user;
+        this.#records.signIn({ ...attempt, actor: `user:${user}`, user, outcome: "ok" });
+      } else this.#failed(attempt, result);
+      done(result);
+    };
+  }
+
+  #failed({ user, ...attempt }: Attempt, failure: Failure): void {
     const known = ofAccount(failure) ? { user } : {};
-    records.failed({ ...attempt, ...known, actor: "unknown", outcome: failure.code });
-  };
-  const verified = ({ user }: { readonly user: string }) => user;
-  const exchange = (made: ScramExchange, address: string): ScramExchange => ({
-    ...made,
-    finish: (message, done) => {
-      const attempt = { action: "signIn", method: "password", address, user: made.user };
-      made.finish(message, recorded(attempt, done, verified));
-    },
-  });
-  return {
-    allowed: (address) => service.allowed(address),
-    noteFailure(address, method = "token") {
-      service.noteFailure(address);
-      const attempt = { action: "signIn", method, address };
-      records.failed({ ...attempt, actor: "unknown", outcome: "unauthorized" });
-    },
-    register(input, done) {
-      const { address } = input;
-      const attempt = { action: "register", method: "password", address };
-      service.register(input, recorded(attempt, done, verified));
-    },
-    password(input, done) {
-      const { address, user } = input;
-      const attempt = { action: "signIn", method: "password", address, user: nameOf(user) };
-      service.password(input, (result) => {
-        const method = result.ok ? result.value.by ?? "password" : "password";
-        recorded({ ...attempt, method }, done, verified)(result);
-      });
-    },
-    scram(input, done) {
-      const { address } = input;
-      const attempt = { action: "signIn", method: "password", address };
-      service.scram(input, (result) => {
-        if (!result.ok) failed(attempt, result);
-        done(result.ok ? { ...result, value: exchange(result.value, address) } : result);
-      });
-    },
-    reopenScram(sealed, address) {
-      const made = service.reopenScram(sealed, address);
-      return made === null ? null : exchange(made, address);
-    },
-    issuer(input, done) {
-      const attempt = { action: "signIn", method: "issuer", address: input.address };
-      service.issuer(input, recorded(attempt, done, verified));
-    },
-    outside(outsider, address, done) {
-      const attempt = { action: "signIn", method: "oidc", address };
-      service.outside(outsider, address, recorded(attempt, done, verified));
-    },
-    mint: (input, done) => service.mint(input, done),
-    resetPassword(input, done) {
-      const user = parseReset(input.code)?.user;
-      const attempt = { action: "changePassword", method: "resetLink", address: input.address };
-      service.resetPassword(input, recorded({ ...attempt, user }, done, () => user));
-    },
-    changePassword(input, done) {
-      const { address, user } = input;
-      const attempt = { action: "changePassword", method: "password", address, user };
-      service.changePassword(input, recorded(attempt, done, () => user));
-    },
-  };
+    this.#records.failed({ ...attempt, ...known, actor: "unknown", outcome: failure.code });
+  }
+}
+
+function userOf({ user }: { readonly user: string }): string {
+  return user;
+}
+
+/** Makes one that records in `records` what `service` does; `domain`: that of all accounts. */
+export function recordedSignIn(
+  service: Service,
+  records: SignInRecords,
+  domain: string,
+): SignIn & FailureLimits {
+  return new RecordedSignIn(service, records, domain);
 }

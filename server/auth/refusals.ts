@@ -9,7 +9,7 @@ export const NO_ACCOUNT: Failure = fail("unauthorized", MESSAGE);
 /** The proof is not that of the account. */
 export const WRONG_PROOF: Failure = fail("unauthorized", MESSAGE);
 
-/** Whether a refusal is of an account that exists; it must never change what a client is told. */
+/** Whether a refusal is of an account that exists; responses must never depend on it. */
 export function ofAccount(failure: Failure): boolean {
   return failure === WRONG_PROOF;
 }

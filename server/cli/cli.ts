@@ -5,6 +5,7 @@ import { visible, visibleLines } from "../text/visible.ts";
 import { VERSION } from "../config/version.ts";
 import { addAdminCommands } from "./admin.ts";
 import { addAuditCommands } from "./audit.ts";
+import { addOperatorCommands } from "./operators.ts";
 import { addBackupCommands } from "./backup.ts";
 import { addCheckCommand, addRepairCommand } from "./check.ts";
 import { addCompletionCommand } from "./completion.ts";
@@ -93,6 +94,7 @@ export function buildProgram(
   addServiceCommands(program, host);
   addAdminCommands(program, host);
   addAuditCommands(program, host, exit);
+  addOperatorCommands(program, host);
   addBackupCommands(program, host);
   addCheckCommand(program, host, exit);
   addRepairCommand(program, host, exit);

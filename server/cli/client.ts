@@ -1,6 +1,6 @@
 /** A client of the admin API, whatever carries the requests. */
 import type { Hono } from "hono";
-import { actorHeaders } from "../ops/audit.ts";
+import { actorHeaders } from "../ops/actor.ts";
 import { z } from "zod";
 import type { AccountPage } from "../ops/api.ts";
 import type { CliHost } from "./host.ts";

@@ -377,9 +377,8 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     watchers.leave(this);
     deadlines.clear(this);
     const as = reason === "idle" && outlet === null ? this.#lostAs : reason;
-    if (opened) this.#shared.countEnd(this, as);
     outlet?.drop();
-    this.#shared.ended(this, detach && opened);
+    this.#shared.ended(this, detach && opened, opened ? as : null);
     if (opened) outlet?.close(reason, retryAfterMs);
   }
 

@@ -135,14 +135,12 @@ export class Sessions {
     this.#attaching.delete(session);
   }
 
-  /** A session that was opened is over. */
-  countEnd(session: LiveSession, reason: keyof EdgeCounters["ended"]): void {
-    this.counters.ended[reason]++;
-    this.#records?.ended(session, reason);
-  }
-
-  /** The session is over; `detach`: its shard must be notified. */
-  ended(session: LiveSession, detach: boolean): void {
+  /** The session is over; `detach`: its shard must be notified; `as`: how it counts, if it does. */
+  ended(session: LiveSession, detach: boolean, as: keyof EdgeCounters["ended"] | null): void {
+    if (as !== null) {
+      this.counters.ended[as]++;
+      this.#records?.ended(session, as);
+    }
     // Were it attached late, it would replace the session of a client that has returned elsewhere.
     this.#attaching.get(session)?.();
     this.#attaching.delete(session);

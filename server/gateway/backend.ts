@@ -51,7 +51,7 @@ export class Backend {
     recordService(this.#deps, { service, ...done, outcome });
   }
 
-  /** Null once all that was recorded is durable: until then no service is told that it was done. */
+  /** Null once all that was recorded is durable: no service learns before that it was done. */
   async recorded(): Promise<Failure | null> {
     const error = await (this.#deps.audit?.servicesDurable() ?? null);
     if (error === null) return null;

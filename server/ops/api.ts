@@ -13,6 +13,7 @@ import { fail, ok, type Result } from "../../shard/errors.ts";
 import { parseAddress } from "../../shard/name/name.ts";
 import { errorResponse } from "../http/response.ts";
 import { auditActions, type RecordAction } from "./audit.ts";
+import { CREATE, LIST, PASSWORD } from "./account_schemas.ts";
 import type { Missing } from "../node/asks.ts";
 import type { ResetLink } from "./resets.ts";
 import type { Router } from "../node/router.ts";
@@ -64,23 +65,6 @@ export interface AdminDeps {
 const BODY_BYTES_MAX = 65_536;
 /** The same where accounts are imported. */
 const IMPORT_BYTES_MAX = 2_097_152;
-/** Accounts a page has unless asked otherwise, and at most. */
-const PAGE_DEFAULT = 100;
-const PAGE_MAX = 1000;
-
-/** The body of a new account. */
-export const CREATE = z.strictObject({ user: z.string(), password: z.string().nullable() });
-/** The body of a new password. */
-export const PASSWORD = z.strictObject({ password: z.string() });
-/** The query of the list of accounts. */
-export const LIST = z.object({
-  after: z.string().optional(),
-  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
-  match: z.string().max(256).default(""),
-  synthetic: z.enum(["yes", "no"]).default("yes"),
-  state: z.enum(["any", "online", "active", "disabled", "deleted"]).default("any"),
-});
-
 function answer(result: Result<unknown>, status = 200): Response {
   if (!result.ok) return errorResponse(result);
   return Response.json(result.value, { status });

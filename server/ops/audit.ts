@@ -3,33 +3,12 @@ import type { MiddlewareHandler } from "hono";
 import type { AuditInput } from "../audit/entry.ts";
 import type { StoreError } from "../node/ports.ts";
 import { ADMIN_OPERATIONS, type AdminOperation } from "./operations.ts";
+import { type Arrival, claimedActor } from "./actor.ts";
 import { errorResponse } from "../http/response.ts";
 import { fail } from "../../shard/errors.ts";
 
-/** Header in which a client names its user. It is a claim: the listener's fence is what admits. */
-const ACTOR = "roost-actor";
-const ACTOR_CHARS_MAX = 64;
-
 /** Records an action; resolves once it is durable, or with why it may not be. */
 export type RecordAction = (input: AuditInput) => Promise<StoreError | null>;
-
-/** What a listener says of a request besides the request itself. */
-export interface Arrival {
-  /** How it arrived: the name of the socket, or the address of the client. */
-  readonly via: string;
-  /** Who has proved what; absent on the socket, where clients name their user themselves. */
-  readonly actor?: string;
-}
-
-/** Headers of a request in the name of a user of this machine. */
-export function actorHeaders(user: string): Readonly<Record<string, string>> {
-  return { [ACTOR]: user.replaceAll(/[^\x21-\x7e]/g, "?").slice(0, ACTOR_CHARS_MAX) };
-}
-
-/** The actor that a user of this machine is. */
-export function machineActor(user: string): string {
-  return `os:${user}`;
-}
 
 /** Operations by method and path. */
 const OPERATIONS = ADMIN_OPERATIONS.map((operation) => ({
@@ -74,22 +53,23 @@ const TARGETS = [
   "action",
   "arms",
 ] as const;
-/** Bodies that are looked at (bytes), and operations whose bodies are not. */
+/** Bodies that are looked at (bytes; requests of this process do not say), and whose are not. */
 const BODY_BYTES_MAX = 4096;
 const UNREAD: ReadonlySet<string> = new Set(["setPassword", "provision", "beginImport"]);
 
 async function targetOf(
-  { id }: AdminOperation,
+  { body, id }: AdminOperation,
   named: readonly string[],
   request: Request,
+  sizeUnknown: number,
 ): Promise<string | undefined> {
   const fields = new Map<string, unknown>(new URL(request.url).searchParams);
-  const size = Number(request.headers.get("content-length") ?? NaN);
-  if (size > 0 && size <= BODY_BYTES_MAX && !UNREAD.has(id)) {
+  const size = Number(request.headers.get("content-length") ?? sizeUnknown);
+  if (body !== undefined && size > 0 && size <= BODY_BYTES_MAX && !UNREAD.has(id)) {
     // What is no JSON is refused by the operation itself.
-    const body: unknown = await request.json().catch(() => null);
-    if (typeof body === "object") {
-      for (const [name, value] of Object.entries(body ?? {})) fields.set(name, value);
+    const given: unknown = await request.json().catch(() => null);
+    if (typeof given === "object") {
+      for (const [name, value] of Object.entries(given ?? {})) fields.set(name, value);
     }
   }
   const told = TARGETS.flatMap((name) => {
@@ -136,10 +116,10 @@ export function auditActions(record: RecordAction): MiddlewareHandler<{ Bindings
     const copy = c.req.raw.clone();
     await next();
     const error = await record({
-      actor: c.env?.actor ?? machineActor((c.req.header(ACTOR) ?? "unnamed").slice(0, ACTOR_CHARS_MAX)),
+      actor: c.env?.actor ?? claimedActor(c.req.raw),
       address: c.env?.via ?? "this process",
       action: operation.id,
-      target: await targetOf(operation, named, copy),
+      target: await targetOf(operation, named, copy, c.env?.via === undefined ? 1 : NaN),
       outcome: await outcomeOf(c.res),
     });
     if (error !== null && c.res.status < 400) {

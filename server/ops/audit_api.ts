@@ -35,7 +35,13 @@ export const AUDIT_QUERY = z.object({
 
 /** An entry as it is shown. */
 function shown({ at, i, n, node, stream, ...entry }: AuditEntry) {
-  return { id: `${stream}.${node}.${n}.${i}`, at: new Date(at).toISOString(), log: stream, node, ...entry };
+  return {
+    id: `${stream}.${node}.${n}.${i}`,
+    at: new Date(at).toISOString(),
+    log: stream,
+    node,
+    ...entry,
+  };
 }
 
 const UNITS: Readonly<Record<string, number>> = {

@@ -1,6 +1,9 @@
 /** Lets those with the token in to the admin API over the network. */
 import type { Hono } from "hono";
-import type { Arrival } from "./audit.ts";
+import type { Arrival } from "./actor.ts";
+import { operationOf } from "./audit.ts";
+import { includes, leastRole } from "./roles.ts";
+import type { Operators } from "./operators.ts";
 import type { Clock, Log } from "../node/ports.ts";
 import { addressKey, NetworkThrottle, type Throttle } from "../auth/throttle.ts";
 import { equalBytes, sha256 } from "../auth/hash.ts";
@@ -17,12 +20,16 @@ export type GuardedApp = (request: Request, address: string) => Promise<Response
 export interface GuardOptions {
   /** What everybody may see, by its exact path: the dashboard before it knows the token. */
   readonly open: ReadonlyMap<string, (request: Request) => Response | Promise<Response>>;
-  /** The token as of now. */
+  /** The token as of now, which may do everything. */
   token(): string;
+  /** Whose other tokens are. */
+  readonly operators: Pick<Operators, "authenticate">;
   readonly clock: Pick<Clock, "monoMs">;
   readonly log: Pick<Log, "warn">;
   /** Records that an address gave a wrong token. */
   refused(address: string): void;
+  /** Records that an operator has asked for more than its role allows. */
+  forbidden(actor: string, address: string, operation: string): void;
 }
 
 function hash(text: string): Uint8Array {
@@ -43,16 +50,31 @@ export function guardAdmin(app: Pick<Hono, "fetch">, options: GuardOptions): Gua
       : undefined;
     if (page !== undefined) return page(request);
     const given = BEARER.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
-    // Of hashes: what a comparison takes tells nothing about the token.
-    if (!equalBytes(hash(given), hash(options.token()))) {
-      return refuse(options, failures, given, address);
-    }
-    const response = await app.fetch(request, { via: address, actor: "token" } satisfies Arrival);
+    const caller = callerOf(options, given);
+    if (caller === null) return refuse(options, failures, given, address);
+    const operation = operationOf(method === "HEAD" ? "GET" : method, new URL(request.url).pathname)
+      ?.operation.id ?? "unknown";
+    const least = leastRole(operation);
+    const may = includes(caller.role, least);
+    if (!may) options.forbidden(caller.actor, address, operation);
+    const response = may
+      ? await app.fetch(request, { via: address, ...caller } satisfies Arrival)
+      : errorResponse(
+        fail("forbidden", `This needs the role ${least}; the token has the role ${caller.role}`),
+      );
     const headers = new Headers(response.headers);
     headers.set("cache-control", "no-store");
     headers.set("x-content-type-options", "nosniff");
     return new Response(response.body, { status: response.status, headers });
   };
+}
+
+/** Who has proved what; null where the token is nobody's. */
+function callerOf({ operators, token }: GuardOptions, given: string) {
+  // Of hashes: what a comparison takes tells nothing about the token.
+  if (equalBytes(hash(given), hash(token()))) return { actor: "token", role: "admin" } as const;
+  const operator = operators.authenticate(given);
+  return operator === null ? null : { actor: `operator:${operator.name}`, role: operator.role };
 }
 
 function refuse(
@@ -68,7 +90,10 @@ function refuse(
     refused(address);
   }
   return errorResponse(
-    fail("unauthorized", "Authorization: Bearer <token of roost admin token> is required"),
+    fail(
+      "unauthorized",
+      "Authorization: Bearer <token of roost admin token, or of an operator> is required",
+    ),
   );
 }
 

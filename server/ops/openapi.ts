@@ -3,6 +3,7 @@ import type { Hono } from "hono";
 import { z } from "zod";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
 import { ADMIN_OPERATIONS, type AdminOperation, TAGS } from "./operations.ts";
+import { leastRole } from "./roles.ts";
 import { STATUS_OF } from "../http/response.ts";
 
 /** Where the document is served, to those who have the token. */
@@ -54,7 +55,8 @@ export function adminDocument(routes: readonly AdminRoute[], version: string): J
         token: {
           type: "http",
           scheme: "bearer",
-          description: "The admin token of the server; the socket needs none",
+          description:
+            "The admin token of the server, or one of an operator; the socket needs none",
         },
       },
       schemas: { Error: ERROR },
@@ -98,7 +100,7 @@ function describe(operation: AdminOperation): Json {
   return {
     operationId: id,
     summary,
-    description: detail ?? `${summary}.`,
+    description: `${detail ?? `${summary}.`} Least role: ${leastRole(id)}.`,
     tags: [tag],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(content === null ? {} : { requestBody: { required: true, content } }),
@@ -110,7 +112,7 @@ const PATH_PARTS: Readonly<Record<string, string>> = {
   user: "Name of an account",
   device: "One of its devices",
   id: "As lists name it",
-  name: "Name of a service or an experiment",
+  name: "Name of a service, an experiment or an operator",
   trace: "Id of a trace, 16 hexadecimal digits",
 };
 
@@ -132,6 +134,7 @@ function responsesOf(
 ): Json {
   const codes = new Set<ErrorCode>([
     "unauthorized",
+    "forbidden",
     "rate_limited",
     "unavailable",
     ...errors ?? [],

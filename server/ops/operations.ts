@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ErrorCode } from "../../shard/errors.ts";
 import { AUDIT_QUERY } from "./audit_api.ts";
-import { CREATE, LIST, PASSWORD } from "./api.ts";
+import { CREATE, LIST, PASSWORD } from "./account_schemas.ts";
 import { LEAVE as LEAVE_CELLS } from "./cells_api.ts";
 import { DRAIN, LEAVE, MOVE } from "./cluster_api.ts";
 import { EVACUATE, EVACUATION, MOVE_USER, MOVED_USER } from "./moves_api.ts";
@@ -10,6 +10,7 @@ import { HEAP, LEVEL } from "./inspect_api.ts";
 import { ADD, SET } from "./services_api.ts";
 import { COUNT, MERGE, RELOAD, SPLIT, STEP } from "./shards_api.ts";
 import { HAND_BACK, PROMOTE } from "./standby_api.ts";
+import { ADD_OPERATOR, CHANGE_OPERATOR, ROTATE_OPERATOR } from "./operators_api.ts";
 import { LATEST } from "./trace_api.ts";
 import { APPEND, BEGIN, CREDENTIALS, FINISH, LOOK, PAGE } from "./transfer_api.ts";
 
@@ -21,6 +22,7 @@ export const TAGS = {
   Shards: "The shards of the cell, their number and their owners.",
   Services: "Gateways for other systems, webhooks and experiments.",
   Transfer: "Export and import of accounts.",
+  Operators: "People with tokens and roles of their own.",
   Audit: "What administrators and services have done, and sign-ins.",
   Server: "Settings, metrics, logs, traces and profiles.",
   Load: "Accounts of the load tool.",
@@ -59,6 +61,7 @@ function tagged(tag: keyof typeof TAGS, rows: readonly Row[]): readonly AdminOpe
 
 const USER = "/admin/users/{user}";
 const SERVICE = "/admin/services/{name}";
+const OPERATOR = "/admin/operators/{name}";
 /** The account may be missing, or not in the state for it. */
 const OF_USER = { errors: ["bad_request", "not_found", "conflict"] } as const;
 const MISSING = { errors: ["not_found"] } as const;
@@ -233,6 +236,28 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
     ["finishImport", "POST /admin/import/finish", "Finish the import of an account", {
       body: FINISH,
       errors: ["conflict"],
+    }],
+  ]),
+  ...tagged("Operators", [
+    ["whoAmI", "GET /admin/me", "Show who the token is of, its role, and what that may do"],
+    ["listOperators", "GET /admin/operators", "List the operators"],
+    ["addOperator", "POST /admin/operators", "Add an operator; the response has its token", {
+      body: ADD_OPERATOR,
+      errors: ["bad_request", "conflict", "limit_reached"],
+    }],
+    ["changeOperator", `PUT ${OPERATOR}`, "Change the role of an operator, or disable it", {
+      body: CHANGE_OPERATOR,
+      errors: ["bad_request", "not_found"],
+    }],
+    [
+      "removeOperator",
+      `DELETE ${OPERATOR}`,
+      "Remove an operator, whose token ends at once",
+      MISSING,
+    ],
+    ["rotateOperator", `POST ${OPERATOR}/rotate`, "Give an operator another token", {
+      body: ROTATE_OPERATOR,
+      errors: ["bad_request", "not_found"],
     }],
   ]),
   ...tagged("Audit", [

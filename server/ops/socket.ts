@@ -2,7 +2,7 @@
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import type { Hono } from "hono";
 import type { AdminTransport } from "./transport.ts";
-import { actorHeaders } from "./audit.ts";
+import { actorHeaders } from "./actor.ts";
 
 /** How long the server may take for one request: a password's keys take tenths of a second. */
 const ANSWER_TIMEOUT_MS = 60_000;

@@ -48,7 +48,7 @@ Deno.test("13: a server records admin actions and sign-ins, also up to a kill -9
     await post("/v1/auth/password", { user, password: "correct horse" });
     const disabled = await roost(["user", "disable", user, "--data", dir.path]);
     assert.equal(disabled.code, 0, disabled.err);
-    // What was acked is there.
+    // What was acked exists.
     await server.kill();
     server = await ServerProcess.start({ dataDir: dir.path, flags });
     assert.match(await verified(dir.path), /^Nothing was changed or removed/m);

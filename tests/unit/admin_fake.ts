@@ -141,10 +141,7 @@ export function fakeAccounts(): FakeAccounts {
     domain: "example.org",
     version: "1.2.3",
     publicUrl: null,
-    record: (input) => {
-      actions.push({ ...input });
-      return Promise.resolve(null);
-    },
+    record: (input) => Promise.resolve((actions.push({ ...input }), null)),
     router: {
       request: (name, op, input, done) => done(perform(name, op, input) as Result<never>),
     },

@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
 import { guardAdmin, guardBrowsers } from "../../server/ops/guard.ts";
+import type { Role } from "../../server/ops/roles.ts";
 
 const TOKEN = "ra1_" + "A".repeat(43);
 
 function guarded() {
   const time = { monoMs: 0 };
-  const state = { token: TOKEN, served: 0, warned: 0, recorded: 0 };
+  const state = {
+    token: TOKEN,
+    served: 0,
+    warned: 0,
+    recorded: 0,
+    forbidden: [] as string[],
+    operators: new Map<string, { readonly name: string; readonly role: Role }>(),
+  };
   const app = new Hono();
   app.get("/admin/status", (c) => {
     state.served++;
@@ -18,6 +26,8 @@ function guarded() {
     clock: { monoMs: () => time.monoMs },
     log: { warn: () => void state.warned++ },
     refused: () => void state.recorded++,
+    forbidden: (actor, _, operation) => void state.forbidden.push(`${actor} ${operation}`),
+    operators: { authenticate: (token) => state.operators.get(token) ?? null },
   });
   const get = async (authorization: string | null, address = "10.0.0.1") => {
     const headers: HeadersInit = authorization === null ? {} : { authorization };

@@ -197,7 +197,7 @@ Deno.test("13: a row that was changed, removed, or cut off at the end is noticed
   );
 });
 
-Deno.test("13: what a node could not write is told, tried again, and is there once", async () => {
+Deno.test("13: what a node could not write is an error, tried again, and stored once", async () => {
   const { all, disk, durably, time, verify, writer } = world();
   const a = writer("a");
   assert.equal(await durably(a, { ...DID, detail: "0" }), null);
