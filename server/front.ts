@@ -12,6 +12,7 @@ import type { OpenedSession, OpenSession } from "./edge/types.ts";
 import type { OpenNode } from "./open.ts";
 import type { Result } from "../shard/errors.ts";
 import type { Services } from "./services.ts";
+import { openProcessFigures } from "./system/process_figures.ts";
 import type { Process } from "./system/process.ts";
 import { addressOf, TrustedProxies } from "./http/trusted_proxies.ts";
 import { type HttpServer, openHttpServer } from "./http/http_server.ts";
@@ -125,7 +126,7 @@ class NodeFront implements Front {
     this.#services = services;
     this.#open = open;
     const { ports, node, counters } = open;
-    const counting = this.#counting = new FrontCounting(counters, services, open.audit);
+    const counting = this.#counting = new FrontCounting(open, services, openProcessFigures());
     this.reloads = counting.own.reloads;
     const connections = () => this.#door?.connections() ?? 0;
     this.#keeper = admissionControl(admissionOptions(config), node, ports, counters, connections);

@@ -1,13 +1,13 @@
 /** Counts for metrics what the protocol, the gateway and the edge of a front report. */
 import type { Counters, RateLimit, SignInKind } from "./http/counters.ts";
-import type { Audit } from "./audit/audit.ts";
 import type { Counting } from "./v1/counting.ts";
 import type { EdgePacket } from "../shard/edge_packet.ts";
 import type { EdgeDeps } from "./edge/edge_deps.ts";
 import type { ErrorCode } from "../shard/errors.ts";
 import type { Experiments } from "./gateway/experiments.ts";
 import { newFrontCounters } from "./ops/front_metrics.ts";
-import { openProcessFigures } from "./system/process_figures.ts";
+import type { OpenNode } from "./open.ts";
+import type { ProcessFigures } from "./system/process_figures.ts";
 import type { Round } from "./edge/flusher.ts";
 import { sessionRecords } from "./open_audit.ts";
 import { signInResult } from "./http/counters.ts";
@@ -16,8 +16,7 @@ import { signInResult } from "./http/counters.ts";
 export class FrontCounting implements Counting {
   /** What the parts of the front count for themselves. */
   readonly own = newFrontCounters();
-  /** Open for as long as the process lives. */
-  readonly figures = openProcessFigures();
+  readonly figures: ProcessFigures;
   readonly #counters: Counters;
   readonly #experiments: Pick<Experiments, "count">;
 
@@ -25,10 +24,11 @@ export class FrontCounting implements Counting {
   readonly edge: Pick<EdgeDeps, "counters" | "flushed" | "records">;
 
   constructor(
-    counters: Counters,
+    { audit, counters }: Pick<OpenNode, "audit" | "counters">,
     { experiments }: { readonly experiments: Pick<Experiments, "count"> },
-    audit: Audit,
+    figures: ProcessFigures,
   ) {
+    this.figures = figures;
     this.#counters = counters;
     this.#experiments = experiments;
     const flushed = (round: Round) => this.#flushed(round);

@@ -176,7 +176,11 @@ async function storeOf(
 }
 
 /** What nodes of the cell share, and what each adds to. */
-function sharedOf(config: Config, ports: Ports & Parameters<typeof openAudit>[1], { nodeId }: DataDir) {
+function sharedOf(
+  config: Config,
+  ports: Ports & Parameters<typeof openAudit>[1],
+  { nodeId }: DataDir,
+) {
   return { registers: new RegisterPoll(ports), audit: openAudit(config, ports, nodeId) };
 }
 

@@ -19,7 +19,8 @@ export function openAudit(
   },
   node: NodeId,
 ): Audit {
-  const line = (event: string, fields: Readonly<Record<string, unknown>>) => log.audit(event, fields);
+  const line = (event: string, fields: Readonly<Record<string, unknown>>) =>
+    log.audit(event, fields);
   return new Audit({ store, clock, timers, log, node, line }, auditOptions(config));
 }
 

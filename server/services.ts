@@ -68,8 +68,10 @@ export async function openOperators(
 /** Makes them over a node's store; `openSession` is how the gateway's services are attached. */
 export async function openServices(
   config: Config,
-  { audit, ports, node, cells, registers }:
-    & Pick<OpenNode, "audit" | "ports" | "node" | "cells" | "registers">,
+  { audit, ports, node, cells, registers }: Pick<
+    OpenNode,
+    "audit" | "ports" | "node" | "cells" | "registers"
+  >,
   openSession: GatewayDeps["open"],
 ): Promise<Services> {
   const post = systemPostHook(targetRules(config));

@@ -13,7 +13,7 @@ import {
   workerSockets,
 } from "./system/data_dir.ts";
 import { encodeBase64Url } from "byte-encodings/base64url";
-import { exitOnBug, recordActions, LOST_EXIT, LOST_MS } from "./process_life.ts";
+import { exitOnBug, LOST_EXIT, LOST_MS, recordActions } from "./process_life.ts";
 import { giveUp } from "./system/confine.ts";
 import { identify, logOut } from "./open.ts";
 import { openOwnStandby, type OwnStandby } from "./open_standby.ts";

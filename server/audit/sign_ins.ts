@@ -19,6 +19,8 @@ interface Attempt {
   readonly address: string;
   /** Whose account it would be; recorded of a failure only where that account exists. */
   readonly user?: string | undefined;
+  /** That account exists: a device of it asks. */
+  readonly exists?: true;
 }
 
 type Service = SignIn & FailureLimits;
@@ -93,7 +95,8 @@ class RecordedSignIn implements SignIn, FailureLimits {
 
   readonly changePassword: SignIn["changePassword"] = (input, done) => {
     const { address, user } = input;
-    const attempt = { action: "changePassword", method: "password", address, user };
+    const about = { action: "changePassword", method: "password", address, user };
+    const attempt = { ...about, exists: true } as const;
     this.#service.changePassword(input, this.#recorded(attempt, done, () => user));
   };
 
@@ -118,15 +121,16 @@ class RecordedSignIn implements SignIn, FailureLimits {
   ): (result: Result<T>) => void {
     return (result) => {
       if (result.ok) {
+        const { exists: _, ...about } = attempt;
         const user = of(result.value) ?? attempt.user;
-        this.#records.signIn({ ...attempt, actor: `user:${user}`, user, outcome: "ok" });
+        this.#records.signIn({ ...about, actor: `user:${user}`, user, outcome: "ok" });
       } else this.#failed(attempt, result);
       done(result);
     };
   }
 
-  #failed({ user, ...attempt }: Attempt, failure: Failure): void {
-    const known = ofAccount(failure) ? { user } : {};
+  #failed({ exists = false, user, ...attempt }: Attempt, failure: Failure): void {
+    const known = exists || ofAccount(failure) ? { user } : {};
     this.#records.failed({ ...attempt, ...known, actor: "unknown", outcome: failure.code });
   }
 }

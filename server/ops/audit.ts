@@ -1,5 +1,5 @@
 /** Records every action of an administrator: what was done, by which actor, from where. */
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { AuditInput } from "../audit/entry.ts";
 import type { StoreError } from "../node/ports.ts";
 import { ADMIN_OPERATIONS, type AdminOperation } from "./operations.ts";
@@ -57,23 +57,37 @@ const TARGETS = [
 const BODY_BYTES_MAX = 4096;
 const UNREAD: ReadonlySet<string> = new Set(["setPassword", "provision", "beginImport"]);
 
-async function targetOf(
+/**
+ * The text of a small request; `c` gets a request with it again. A copy by `clone` would make the
+ * runtime log a warning of its own.
+ */
+async function readBody(
+  c: Context<{ Bindings: Arrival }>,
   { body, id }: AdminOperation,
-  named: readonly string[],
-  request: Request,
-  sizeUnknown: number,
-): Promise<string | undefined> {
-  const fields = new Map<string, unknown>(new URL(request.url).searchParams);
-  const size = Number(request.headers.get("content-length") ?? sizeUnknown);
-  if (body !== undefined && size > 0 && size <= BODY_BYTES_MAX && !UNREAD.has(id)) {
+): Promise<string | null> {
+  const { headers, method, url } = c.req.raw;
+  const size = headers.get("content-length");
+  const small = size === null ? c.env?.via === undefined : Number(size) <= BODY_BYTES_MAX;
+  if (body === undefined || !small || UNREAD.has(id)) return null;
+  const text = await c.req.raw.text();
+  c.req.raw = new Request(url, { method, headers, body: text });
+  return text;
+}
+
+function fieldsOf(text: string | null): Readonly<Record<string, unknown>> {
+  try {
+    const given: unknown = JSON.parse(text ?? "null");
+    return typeof given === "object" && given !== null ? given as Record<string, unknown> : {};
+  } catch {
     // What is no JSON is refused by the operation itself.
-    const given: unknown = await request.json().catch(() => null);
-    if (typeof given === "object") {
-      for (const [name, value] of Object.entries(given ?? {})) fields.set(name, value);
-    }
+    return {};
   }
+}
+
+function targetOf(named: readonly string[], text: string | null, url: string): string | undefined {
+  const fields = { ...Object.fromEntries(new URL(url).searchParams), ...fieldsOf(text) };
   const told = TARGETS.flatMap((name) => {
-    const value = fields.get(name);
+    const value = fields[name];
     if (value === undefined || value === null) return [];
     if (name === "user" || name === "name") return [String(value)];
     return [`${name}=${typeof value === "object" ? JSON.stringify(value) : value}`];
@@ -113,13 +127,13 @@ export function auditActions(record: RecordAction): MiddlewareHandler<{ Bindings
     const found = operationOf(c.req.method, c.req.path);
     if (found === null || looks(found.operation)) return await next();
     const { operation, named } = found;
-    const copy = c.req.raw.clone();
+    const text = await readBody(c, operation);
     await next();
     const error = await record({
       actor: c.env?.actor ?? claimedActor(c.req.raw),
       address: c.env?.via ?? "this process",
       action: operation.id,
-      target: await targetOf(operation, named, copy, c.env?.via === undefined ? 1 : NaN),
+      target: targetOf(named, text, c.req.url),
       outcome: await outcomeOf(c.res),
     });
     if (error !== null && c.res.status < 400) {

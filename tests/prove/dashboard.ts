@@ -265,6 +265,30 @@ async function leaves({ page, server, token }: Fixture): Promise<void> {
   assert.equal(await page.evaluate("sessionStorage.length"), 0);
 }
 
+/** What an operator sees is what its role allows, until it is removed. */
+async function roles({ admin, faults, page, server, shots }: Fixture): Promise<void> {
+  const data = ["--data", server.dataDir];
+  const browser = page.context().browser()!;
+  for (const [role, shown] of [["viewer", 0], ["operator", 2], ["admin", 3]] as const) {
+    const added = await roost(["operator", "add", `an-${role}`, "--role", role, ...data]);
+    const own = await (await browser.newContext({ viewport: DESKTOP })).newPage();
+    faults.push(...watch(own));
+    await own.goto(`${admin}/admin#users`);
+    await own.getByLabel("Admin token").fill(added.out.trim());
+    await own.keyboard.press("Enter");
+    await own.getByText(`an-${role} (${role})`).waitFor();
+    const users = [own.locator("#add-user"), own.locator("#add-invite")];
+    const seen = [...await Promise.all(users.map((each) => each.isVisible()))];
+    await own.screenshot({ path: `${shots}/role-${role}.png` });
+    await own.goto(`${admin}/admin#shards`);
+    seen.push(await own.locator("#divide").isVisible());
+    assert.equal(seen.filter(Boolean).length, shown, role);
+    await roost(["operator", "remove", `an-${role}`, "--yes", ...data]);
+    await own.getByText("not valid any more").waitFor();
+    await own.context().close();
+  }
+}
+
 async function play(
   fixture: Fixture,
   start: () => Promise<ServerProcess>,
@@ -279,6 +303,8 @@ async function play(
   await invites(fixture);
   await users(fixture);
   fixture.say("an invite was made, used, another revoked; a user was found and disabled");
+  await roles(fixture);
+  fixture.say("viewers, operators and admins see what they may do, and are out once removed");
   figures["screenshots"] = `${await pictures(fixture)} and more in ${fixture.shots}`;
   await fixture.traffic.stop();
   await comesBack(fixture, start);

@@ -49,6 +49,7 @@ function appOf(edge: Edge, events: ReturnType<typeof makeEvents>): Hono {
     return events({
       request: c.req.raw,
       caller: { user: name("alice"), device: device("phone"), auth: AUTH, provedUntil: null },
+      address: "192.0.2.1",
       session: id === undefined ? null : sessionOf(id),
       after: parseCursor(c.req.query("after") ?? ""),
       soft: Number(c.req.query("soft") ?? 0),

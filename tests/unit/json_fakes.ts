@@ -170,6 +170,7 @@ export class FakeSignIn implements SignIn, FailureLimits {
   }
   #exchange(number: string, untilMs: number): ScramExchange {
     return {
+      user: verified("alice").user,
       message: `server-first ${number}`,
       seal: () => `${number}_${untilMs}`,
       finish: (message, end) => {
@@ -189,7 +190,7 @@ export class FakeSignIn implements SignIn, FailureLimits {
     this.asked.push(input);
     done(input.code === "spent" ? fail("forbidden", "The link is not valid") : ok(null));
   }
-  outside({ names }: Outsider, done: (r: Result<Verified>) => void) {
+  outside({ names }: Outsider, _address: string, done: (r: Result<Verified>) => void) {
     done(ok(verified(names[0]!)));
   }
   mint(input: Parameters<SignIn["mint"]>[0], done: Parameters<SignIn["mint"]>[1]) {

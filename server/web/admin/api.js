@@ -91,6 +91,12 @@ export class Api {
     return /** @type {Live} */ (await this.#ask("GET", `admin/live?after=${after}${of}`, options));
   }
 
+  /** Who the token is of. @returns {Promise<{ actor: string, role: string }>} */
+  async me() {
+    const me = await this.#ask("GET", "admin/me", { timeoutMs: LIVE_TIMEOUT_MS });
+    return /** @type {{ actor: string, role: string }} */ (me);
+  }
+
   /** All nodes. @returns {Promise<Cell>} */
   async cell() {
     const options = { timeoutMs: LIVE_TIMEOUT_MS };

@@ -66,6 +66,7 @@ export class InviteView {
     const short = id.slice(0, ID_CHARS);
     const revoke = state !== "open" ? "" : button("Revoke", () => this.#revoke(id), {
       "aria-label": `Revoke invite ${short}`,
+      class: "for-operator",
     });
     return make(
       "tr",

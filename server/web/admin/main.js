@@ -132,8 +132,29 @@ class Dashboard {
     this.#failures = 0;
     this.#gate.hidden = true;
     this.#app.hidden = false;
+    this.#showRole(null);
     this.#setPaused(false);
     this.#showView();
+    this.#askRole();
+  }
+
+  /** Asks what the token may do, until the server says it. */
+  async #askRole() {
+    const mine = this.#signedIn;
+    try {
+      const me = await this.#api.me();
+      if (mine === this.#signedIn) this.#showRole(me);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      if (mine === this.#signedIn) setTimeout(() => this.#askRole(), RETRY.baseMs);
+    }
+  }
+
+  /** Shows what a role may do, and nothing else. @param {{ actor: string, role: string } | null} me */
+  #showRole(me) {
+    document.documentElement.dataset.role = me?.role ?? "viewer";
+    const name = me?.actor.startsWith("operator:") ? me.actor.slice("operator:".length) : "";
+    setText(byId("who", HTMLElement), name === "" ? "" : `${name} (${me?.role})`);
   }
 
   /** @param {string} why */

@@ -193,7 +193,7 @@ export class NodeView {
           { class: "quiet" },
           `${id}${address === "" ? "" : ` · ${address}`}`,
         );
-        const drain = make("button", { type: "button", class: "drain" });
+        const drain = make("button", { type: "button", class: "drain for-admin" });
         drain.onclick = () => this.#drain(id);
         const why = make("p", { class: "quiet" });
         return make("li", { class: "panel" }, head, why, facts, about, drain);

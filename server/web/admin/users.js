@@ -174,7 +174,7 @@ export class UserView {
       this.#showFacts(user);
       this.#showDevices(user, devices);
       const actions = this.#deeds(user).map((deed) => {
-        const kind = deed.action === "Remove" ? "danger" : null;
+        const kind = deed.action === "Remove" ? "danger for-operator" : "for-operator";
         return button(deed.label, () => this.#do(name, deed), { class: kind });
       });
       byId("user-actions", HTMLElement).replaceChildren(...actions);
@@ -223,7 +223,10 @@ export class UserView {
           make("strong", {}, bdi(label)),
           make("span", { class: "quiet" }, about),
         ),
-        button("Sign out", () => this.#do(name, end), { "aria-label": `Sign out ${label}` }),
+        button("Sign out", () => this.#do(name, end), {
+          "aria-label": `Sign out ${label}`,
+          class: "for-operator",
+        }),
       );
     });
     const none = make("li", { class: "quiet" }, "None is signed in.");
