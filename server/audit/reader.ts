@@ -16,6 +16,8 @@ import { baseValue, type ChainHead, headName, NO_HEAD, parseHead, type Removed }
 const PAGE = 100;
 /** Rows that one question may read: where few entries fit, it returns with less than a page. */
 const ROWS_MAX = 2000;
+/** Pages after which no older entries are looked for. */
+const NEWEST_PAGES_MAX = 50;
 /** How long after an entry its row may be written (ms), where the store took no writes. */
 const LATE_MS = 3_600_000;
 
@@ -164,7 +166,10 @@ export async function readAudit(
   return { entries, next: null };
 }
 
-/** The newest `limit` entries that fit, in the order of time. Rejects with `AuditUnread`. */
+/**
+ * The newest `limit` entries that fit, in the order of time; fewer, and not all, where too many rows
+ * have none of them. Rejects with `AuditUnread`.
+ */
 export async function readNewest(
   store: AuditStore,
   query: AuditQuery,
@@ -172,7 +177,9 @@ export async function readNewest(
 ): Promise<readonly AuditEntry[]> {
   let found: AuditEntry[] = [];
   let to = query.to;
-  for (let hours = 1; to > query.from && found.length < limit; hours *= 4) {
+  let pages = 0;
+  const wants = () => to > query.from && found.length < limit && pages < NEWEST_PAGES_MAX;
+  for (let hours = 1; wants(); hours *= 4) {
     const from = Math.max(query.from, to - hours * 3_600_000);
     const part: AuditEntry[] = [];
     let cursor: AuditCursor | null = null;
@@ -181,6 +188,7 @@ export async function readNewest(
       part.push(...page.entries);
       if (part.length > 2 * limit) part.splice(0, part.length - limit);
       cursor = page.next;
+      pages++;
     } while (cursor !== null);
     found = [...part.slice(-limit), ...found].slice(-limit);
     to = from;

@@ -21,8 +21,11 @@ import { sameBytes } from "../node/cell_value.ts";
 export const COLLECTED_MS = 500;
 /** How long after a failure it is tried again (ms). */
 const AGAIN_MS = 1000;
-/** Text of the entries in one row (characters, each of at most 3 bytes); the rest waits. */
-const ROW_CHARS_MAX = 20_000;
+/**
+ * Text of the entries in one row (characters, each of at most 3 bytes) before its last one, which has
+ * 17,000 bytes at most: a row of the store takes 65,528.
+ */
+const ROW_CHARS_MAX = 15_000;
 /** Rows of one write. */
 const ROWS_MAX = 8;
 /** Entries that may wait; beyond that they are counted, and one entry says how many were lost. */

@@ -31,7 +31,7 @@ export function operationOf(
 /** Requests that change nothing, or a part of what another one has begun. */
 const LOOKS: ReadonlySet<string> = new Set(["planShards", "lookImport", "appendImport"]);
 /** Those that take data away. */
-const TAKES: ReadonlySet<string> = new Set(["exportHead", "exportUser", "exportAudit"]);
+const TAKES: ReadonlySet<string> = new Set(["exportHead", "exportUser"]);
 
 function looks({ id, method }: AdminOperation): boolean {
   return LOOKS.has(id) || (method === "GET" && !TAKES.has(id));

@@ -36,7 +36,6 @@ export const OPERATIONS_OF: Readonly<Record<Role, readonly string[]>> = {
     "deadLetters",
     "listExperiments",
     "auditEntries",
-    "checkAudit",
     "status",
     "config",
     "listener",
@@ -64,6 +63,7 @@ export const OPERATIONS_OF: Readonly<Record<Role, readonly string[]>> = {
     "revokeInvite",
   ],
   admin: [
+    "checkAudit",
     "drainNode",
     "leaveCluster",
     "rebalance",

@@ -128,6 +128,20 @@ Deno.test("13: sign-ins of half a second are one row, and an action is durable w
   assert.equal((await all()).length, 102);
 });
 
+Deno.test("13: the longest entries of any characters fit into rows of the store", async () => {
+  const { all, durably, time, verify, writer } = world();
+  for (const text of ["\u0000", "\u20ac", "\ud800", "x"]) {
+    const long = text.repeat(5000);
+    const input = { actor: long, action: long, outcome: long, address: long, target: long };
+    const a = writer("a");
+    for (let i = 0; i < 300; i++) a.add({ ...input, user: long, device: long, method: long });
+    assert.equal(await durably(a, { ...input, detail: long }), null);
+    time.runFor(1000);
+  }
+  assert.equal((await all()).length, 4 * 301);
+  assert.deepEqual((await verify()).faults, []);
+});
+
 Deno.test("13: a chain goes on in the next process of its node", async () => {
   const { durably, rows, verify, writer } = world();
   for (let i = 0; i < 3; i++) await durably(writer("a"), DID);

@@ -33,7 +33,12 @@ Deno.test("13: viewers and operators change nothing of cluster, services and set
   const reads = ADMIN_OPERATIONS.filter(({ id, method }) =>
     method === "GET" && leastRole(id) !== "viewer"
   );
-  assert.deepEqual(reads.map(({ id }) => id), ["exportHead", "exportUser", "exportEvents"]);
+  assert.deepEqual(reads.map(({ id }) => id), [
+    "exportHead",
+    "exportUser",
+    "exportEvents",
+    "checkAudit",
+  ]);
 });
 
 /** A guard before an app with all operations; tokens are names of roles. */
