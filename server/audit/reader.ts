@@ -137,7 +137,7 @@ async function next(source: ReturnType<typeof rowsAfter>): Promise<AuditRow | nu
 
 function fits({ from, to, user, action }: AuditQuery, entry: AuditRow["entries"][number]): boolean {
   return entry.at >= from && entry.at < to &&
-    (user === null || entry.user === user || entry.target === user) &&
+    (user === null || entry.user === user || entry.target?.split(" ").includes(user) === true) &&
     (action === null || entry.action === action);
 }
 

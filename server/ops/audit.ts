@@ -6,6 +6,7 @@ import { ADMIN_OPERATIONS, type AdminOperation } from "./operations.ts";
 import { type Arrival, claimedActor } from "./actor.ts";
 import { errorResponse } from "../http/response.ts";
 import { fail } from "../../shard/errors.ts";
+import { parseName } from "../../shard/name/name.ts";
 
 /** Records an action; resolves once it is durable, or with why it may not be. */
 export type RecordAction = (input: AuditInput) => Promise<StoreError | null>;
@@ -84,15 +85,28 @@ function fieldsOf(text: string | null): Readonly<Record<string, unknown>> {
   }
 }
 
-function targetOf(named: readonly string[], text: string | null, url: string): string | undefined {
+/** The name of a user as accounts have it, where it can be one. */
+function userName(text: string): string {
+  return parseName(text.replace(/@[^@]*$/, "")) ?? text;
+}
+
+function targetOf(
+  { path }: AdminOperation,
+  named: readonly string[],
+  text: string | null,
+  url: string,
+): string | undefined {
   const fields = { ...Object.fromEntries(new URL(url).searchParams), ...fieldsOf(text) };
   const told = TARGETS.flatMap((name) => {
     const value = fields[name];
     if (value === undefined || value === null) return [];
-    if (name === "user" || name === "name") return [String(value)];
+    if (name === "user") return [userName(String(value))];
+    if (name === "name") return [String(value)];
     return [`${name}=${typeof value === "object" ? JSON.stringify(value) : value}`];
   });
-  const all = [...named.map((part) => decoded(part)), ...told].join(" ");
+  const [first = "", ...more] = named.map((part) => decoded(part));
+  const whom = path.includes("{user}") ? userName(first) : first;
+  const all = [whom, ...more, ...told].filter((part) => part !== "").join(" ");
   return all === "" ? undefined : all;
 }
 
@@ -133,7 +147,7 @@ export function auditActions(record: RecordAction): MiddlewareHandler<{ Bindings
       actor: c.env?.actor ?? claimedActor(c.req.raw),
       address: c.env?.via ?? "this process",
       action: operation.id,
-      target: targetOf(named, text, c.req.url),
+      target: targetOf(operation, named, text, c.req.url),
       outcome: await outcomeOf(c.res),
     });
     if (error !== null && c.res.status < 400) {

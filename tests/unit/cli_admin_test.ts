@@ -21,7 +21,7 @@ Deno.test("every admin action is recorded with its actor, looks are not", async 
   machine.online = true;
   machine.stdin = "correct horse\n";
   assert.equal(await machine.run("user", "list"), 0);
-  assert.equal(await machine.run("user", "add", "ann", "--password-stdin"), 0);
+  assert.equal(await machine.run("user", "add", "Ann", "--password-stdin"), 0);
   assert.equal(await machine.run("user", "disable", "nobody"), 1);
   const by = { actor: "os:unnamed", address: "this process" };
   assert.deepEqual(machine.fake.actions, [
