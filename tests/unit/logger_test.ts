@@ -39,6 +39,14 @@ Deno.test("startLog fields cannot take the place of its own, nor of placeholders
   assert.notEqual(read.time, 0);
 });
 
+Deno.test("13: lines of the audit log have a category of their own, and are written at every level", () => {
+  const { lines, log } = capture("error", "json");
+  log.audit("admin action", { actor: "token", category: "another", action: "removeUser" });
+  stopLog();
+  const read = JSON.parse(lines[0]!);
+  assert.deepEqual([read.event, read.category, read.actor], ["admin action", "audit", "token"]);
+});
+
 Deno.test("LiveLog.setLevel takes effect at once, debugOn follows it", () => {
   const { lines, log } = capture("warn", "json");
   const all = () => {
