@@ -74,7 +74,6 @@ type Done<T> = (result: Result<T>) => void;
 /** Finds the key to check a proof against again. */
 type Reclaim = (done: Done<Claimed>) => void;
 
-
 const SCRAM_FAULTS: Readonly<Record<ClientFirstFault, Failure>> = {
   malformed: fail("bad_request", "The SCRAM message is not a client-first message (RFC 5802)."),
   binding: fail("unsupported", "Channel binding is not offered here; begin with n,, instead."),

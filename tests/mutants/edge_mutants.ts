@@ -112,8 +112,8 @@ export const EDGE: readonly Mutant[] = [
     ],
     [
       "end a session without its shard",
-      "this.#shared.ended(this, detach && opened);",
-      "this.#shared.ended(this, false);",
+      "this.#shared.ended(this, detach && opened, opened ? as : null);",
+      "this.#shared.ended(this, false, opened ? as : null);",
     ],
   ),
   ...inFile(
