@@ -189,7 +189,7 @@ class NodeFront implements Front {
     return {
       retries: ports.retries,
       telemetry,
-      counts: this.#counting.own,
+      ...this.#counting.sources,
       counters,
       edge: this.#edge,
       signInQueue: this.#signInQueue,
@@ -200,7 +200,6 @@ class NodeFront implements Front {
       relayed: () => this.#relay?.open ?? new Map<string, number>(),
       keeper: this.#keeper,
       process,
-      figures: this.#counting.figures,
       connections,
       startedAtMs: ports.clock.wallMs(),
     };

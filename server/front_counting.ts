@@ -5,7 +5,7 @@ import type { EdgePacket } from "../shard/edge_packet.ts";
 import type { EdgeDeps } from "./edge/edge_deps.ts";
 import type { ErrorCode } from "../shard/errors.ts";
 import type { Experiments } from "./gateway/experiments.ts";
-import { newFrontCounters } from "./ops/front_metrics.ts";
+import { type MetricsSources, newFrontCounters } from "./ops/front_metrics.ts";
 import type { OpenNode } from "./open.ts";
 import type { ProcessFigures } from "./system/process_figures.ts";
 import type { Round } from "./edge/flusher.ts";
@@ -16,7 +16,8 @@ import { signInResult } from "./http/counters.ts";
 export class FrontCounting implements Counting {
   /** What the parts of the front count for themselves. */
   readonly own = newFrontCounters();
-  readonly figures: ProcessFigures;
+  /** What metrics are read from. */
+  readonly sources: Pick<MetricsSources, "counts" | "figures">;
   readonly #counters: Counters;
   readonly #experiments: Pick<Experiments, "count">;
 
@@ -28,7 +29,7 @@ export class FrontCounting implements Counting {
     { experiments }: { readonly experiments: Pick<Experiments, "count"> },
     figures: ProcessFigures,
   ) {
-    this.figures = figures;
+    this.sources = { counts: this.own, figures };
     this.#counters = counters;
     this.#experiments = experiments;
     const flushed = (round: Round) => this.#flushed(round);
