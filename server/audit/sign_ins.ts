@@ -20,7 +20,7 @@ interface Attempt {
   /** Whose account it would be; recorded of a failure only where that account exists. */
   readonly user?: string | undefined;
   /** That account exists: a device of it asks. */
-  readonly exists?: true;
+  readonly exists?: boolean;
 }
 
 type Service = SignIn & FailureLimits;
@@ -96,7 +96,7 @@ class RecordedSignIn implements SignIn, FailureLimits {
   readonly changePassword: SignIn["changePassword"] = (input, done) => {
     const { address, user } = input;
     const about = { action: "changePassword", method: "password", address, user };
-    const attempt = { ...about, exists: true } as const;
+    const attempt = { ...about, exists: true };
     this.#service.changePassword(input, this.#recorded(attempt, done, () => user));
   };
 
