@@ -86,6 +86,15 @@ class RecordedSignIn implements SignIn, FailureLimits {
 
   readonly mint: SignIn["mint"] = (input, done) => this.#service.mint(input, done);
 
+  readonly second: SignIn["second"] = (input, done) => {
+    const attempt = { action: "signIn", method: "secondFactor", address: input.address };
+    this.#service.second(input, this.#recorded(attempt, done, userOf));
+  };
+
+  get factors(): SignIn["factors"] {
+    return this.#service.factors;
+  }
+
   readonly resetPassword: SignIn["resetPassword"] = (input, done) => {
     const user = parseReset(input.code)?.user;
     const { address } = input;

@@ -59,6 +59,7 @@ export const OPERATIONS_OF: Readonly<Record<Role, readonly string[]>> = {
     "releaseUser",
     "signOutUser",
     "revokeDevice",
+    "clearFactors",
     "createInvite",
     "revokeInvite",
   ],
