@@ -75,6 +75,7 @@ Deno.test("hello with a token and device: one frame each way, one request to the
     cursor: null,
     presence: { show: "online", status: "", priority: 0, ext: "" },
     resume: null,
+    address: "192.0.2.1",
   }]);
   deepEqual(node.edge.sessions[0]?.happened, ["start"]);
   deepEqual(node.gate.asked, ["signIn"]);
