@@ -1,5 +1,6 @@
 /** Routes of messages and of what became of them. */
 import { type DeviceId, parseCursor } from "../../shard/name/ids.ts";
+import { clientExt } from "../../shard/message/note.ts";
 import { fail, ok, type Result } from "../../shard/errors.ts";
 import {
   type GatewayCall,
@@ -53,7 +54,7 @@ async function send(call: GatewayCall, input: In<"message">): Promise<Result<unk
     to,
     id: input.key,
     body: input.body,
-    ext: input.ext ?? "",
+    ext: clientExt(input.ext ?? ""),
   };
   const { router } = call.deps.gateway.ports;
   type Sent = Result<{ readonly num: number; readonly at: number }>;

@@ -1,6 +1,7 @@
 /** Messages that a former primary of the store has acknowledged alone, sent once more by this node. */
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { Clock, Log, Timers } from "../node/ports.ts";
+import { noteOf } from "../../shard/message/note.ts";
 import type { OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { UnreplicatedMessage } from "./unreplicated.ts";
@@ -59,6 +60,7 @@ function send(
   const { ageMsMax, clock, node, timers } = options;
   const { at, body, device, ext, from, id, to } = message;
   if (clock.wallMs() - at > ageMsMax) return done("it is too old");
+  if (noteOf(ext)?.kind === "past") return done(null);
   const refused = ({ code, retryAfterMs }: Result<never> & { readonly ok: false }) => {
     const again = retryAfterMs !== undefined || code === "unavailable" || code === "busy";
     if (!again) return done(code);

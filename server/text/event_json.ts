@@ -3,7 +3,15 @@
  * UTF-8 when written (lone surrogates become escapes), has no line breaks, and has no fields at
  * their default.
  */
+import { namedBy, type Note, noteOf } from "../../shard/message/note.ts";
 import type { MailboxEvent, RosterItemView } from "../../shard/ops.ts";
+
+/** The text of a removed message, and of its removal, for clients that do not know removals. */
+export const REMOVED = "(message removed)";
+/** The text of a reaction that was taken back, for clients that do not know reactions. */
+export const NO_REACTION = "(reaction removed)";
+/** The text of an edit that another one has followed. */
+const PAST = "\u2026";
 
 /** Characters that JSON and UTF-8 both take as they are; the others need a closer look. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
@@ -33,7 +41,7 @@ export function encodeEvent(event: MailboxEvent): string {
   if (event.kind === "message") {
     return `{"k":"message","seq":${event.seq},"at":${event.at},"with":"${inner(event.with)}` +
       `${event.out ? '","out":true,"num":' : '","num":'}${event.num},"id":"${inner(event.id)}",` +
-      `"body":"${inner(event.body)}"${optional("ext", event.ext)}` +
+      (event.ext === "" ? `"body":"${inner(event.body)}"` : contentFields(event)) +
       `${optional("device", event.device)}${event.waits === true ? ',"waits":true}' : "}"}`;
   }
   const head = `{"k":"${event.kind}","seq":${event.seq},"at":${event.at}`;
@@ -56,6 +64,34 @@ export function encodeEvent(event: MailboxEvent): string {
     case "settings":
       return `${head},"messagesFrom":"${event.messagesFrom}"}`;
   }
+}
+
+/** Text, `ext`, and what the note of a message says. */
+function contentFields(
+  { body, ext, out }: MailboxEvent & { readonly kind: "message" },
+): string {
+  const note = noteOf(ext);
+  if (note === null) return `"body":"${inner(body)}"${optional("ext", ext)}`;
+  const text = note.removed === true ? REMOVED : note.kind === "past" ? PAST : body;
+  return `"body":${quote(text)}${optional("ext", note.ext ?? "")}${noteFields(note, out)}`;
+}
+
+function noteFields(note: Note, out: boolean): string {
+  const { kind, emoji, edited, edit = 0, removed, own, peer } = note;
+  const named = namedBy(note, out);
+  const fields = {
+    ...(kind === undefined || kind === "reply" ? {} : { change: kind }),
+    ...(named === null ? {} : {
+      [kind === "reply" ? "reply" : "of"]: named.out ? named : { num: named.num },
+    }),
+    ...(emoji === undefined ? {} : { emoji }),
+    ...(edited === undefined ? {} : { edited, edit }),
+    ...(removed === true ? { removed } : {}),
+    ...(own === undefined ? {} : { own }),
+    ...(peer === undefined ? {} : { peer }),
+  };
+  const text = JSON.stringify(fields).slice(1, -1);
+  return text === "" ? "" : `,${text}`;
 }
 
 /** A contact, without what is at its default: no label, no groups, nothing pending or approved. */

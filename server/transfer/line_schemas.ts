@@ -5,6 +5,7 @@ import type { MailboxBody } from "../../shard/ops.ts";
 import type { ImportItem } from "../../shard/account/transfer.ts";
 import { EXPORT_VERSION } from "./lines.ts";
 import { exceedsBytes } from "../text/utf8.ts";
+import { NOTE_FIELDS, storedContent } from "./note_fields.ts";
 import { parseName } from "../../shard/name/name.ts";
 
 /** Numbers go on from these: they must not be near where whole numbers end. */
@@ -129,7 +130,8 @@ const BODIES = {
     body: text(BYTES_MAX.body),
     ext: text(BYTES_MAX.ext).default(""),
     device: short.default(""),
-  }),
+    ...NOTE_FIELDS,
+  }).transform(storedContent),
   undelivered: z.object({ ...message, reason: short, from: uint.min(1).optional() }),
   receipt: z.object({ with: name, delivered: uint, read: uint }),
   read: z.object({ with: name, upTo: uint, unread: uint }),

@@ -26,6 +26,11 @@ const ext = z.string().optional().describe("Opaque text, carried untouched");
 const waits = z.literal(true).optional()
   .describe("It waits until the two accounts have a subscription");
 
+const named = z.object({
+  num: z.int().min(0),
+  out: z.literal(true).optional().describe("This account has sent it"),
+});
+
 const message = z.object({
   k: z.literal("message"),
   ...stamp,
@@ -37,6 +42,16 @@ const message = z.object({
   ext,
   device: z.string().optional().describe("The device that sent it, on outgoing ones"),
   waits,
+  reply: named.optional().describe("The message that it replies to"),
+  change: z.enum(["edit", "remove", "react", "past"]).optional()
+    .describe("It changes the message `of`. `past`: an edit that something has followed"),
+  of: named.optional(),
+  emoji: z.array(z.string()).optional().describe("Of `react`: in place of the sender's before"),
+  edited: ms.optional().describe("When the text was edited last, …"),
+  edit: seq.optional().describe("… and the position of that edit"),
+  removed: z.literal(true).optional().describe("Its sender has removed it: the text is gone"),
+  own: z.array(z.string()).optional().describe("This account's reactions"),
+  peer: z.array(z.string()).optional().describe("The peer's reactions"),
 });
 
 const durable = z.discriminatedUnion("k", [

@@ -36,6 +36,18 @@ const ROWS: readonly Row[] = [
     answer: "Sent",
     errors: ["forbidden", "not_found", "limit_reached", "conflict"],
   },
+  ...(["edit", "remove", "react"] as const).map((command): Row => ({
+    command,
+    method: "POST",
+    path: {
+      edit: "/v1/messages/edits",
+      remove: "/v1/messages/removals",
+      react: "/v1/messages/reactions",
+    }[command],
+    from: { key: { header: "Idempotency-Key", required: true } },
+    answer: "Sent",
+    errors: ["forbidden", "not_found", "limit_reached", "conflict"],
+  })),
   {
     command: "history",
     method: "GET",

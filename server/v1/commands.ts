@@ -19,6 +19,7 @@ import type { Router } from "../node/router.ts";
 import type { Session } from "../edge/types.ts";
 import type { SignIn } from "../auth/types.ts";
 import type { ProtocolLimits } from "./limits.ts";
+import { type Content, contentOf, editOf, reactionOf, removalOf } from "./changes.ts";
 import type { CommandName, ProtocolSchemas } from "./schemas.ts";
 import { devicePresence } from "./sign_in.ts";
 import { validate } from "../text/validate.ts";
@@ -130,19 +131,39 @@ export function commandTable(schemas: ProtocolSchemas): CommandTable {
 
 const WRITE: Traits = { write: true };
 
+const SEND: Traits = { write: true, rate: "sends" };
+
+/** Sends a message, or what changes one. */
+function send(
+  ctx: CommandContext,
+  input: { readonly to: string; readonly key: string },
+  content: Content,
+  done: Done,
+): void {
+  withName(ctx, input.to, done, (to) => {
+    const message = { device: ctx.device, to, id: input.key, ...content };
+    ctx.router.request(ctx.user, "message.send", message, (result) => {
+      if (!result.ok) return done(result);
+      const { seq, at, num, waits } = result.value;
+      const more = waits === true ? ',"waits":true' : "";
+      done(ok(`{"seq":${seq},"at":${at},"num":${num}${more}}`));
+    });
+  });
+}
+
 function messageCommands(define: Define) {
   return {
-    send: define("send", "sends a message", { write: true, rate: "sends" }, (ctx, input, done) => {
-      withName(ctx, input.to, done, (to) => {
-        const { body, key } = input;
-        const message = { device: ctx.device, to, id: key, body, ext: input.ext ?? "" };
-        ctx.router.request(ctx.user, "message.send", message, (result) => {
-          if (!result.ok) return done(result);
-          const { seq, at, num, waits } = result.value;
-          const more = waits === true ? ',"waits":true' : "";
-          done(ok(`{"seq":${seq},"at":${at},"num":${num}${more}}`));
-        });
-      });
+    send: define("send", "sends a message", SEND, (ctx, input, done) => {
+      send(ctx, input, contentOf(input.body, input.ext, input.reply), done);
+    }),
+    edit: define("edit", "changes the text of a message of mine", SEND, (ctx, input, done) => {
+      send(ctx, input, editOf(input.num, input.body), done);
+    }),
+    remove: define("remove", "removes a message of mine", SEND, (ctx, input, done) => {
+      send(ctx, input, removalOf(input.num), done);
+    }),
+    react: define("react", "sets my reactions at a message", SEND, (ctx, input, done) => {
+      send(ctx, input, reactionOf(input, input.emoji), done);
     }),
     ack: define("ack", "says that this device has the events", WRITE, (ctx, input, done) => {
       ctx.router.request(ctx.user, "mailbox.ack", { seq: input.seq }, asJson(done));

@@ -59,6 +59,9 @@ export const FRAME_EXAMPLES: Readonly<Record<CommandName, Example>> = {
   bye: { t: "bye", id: 17 },
   signout: { t: "signout", id: 18 },
   ping: { t: "ping", id: 19 },
+  edit: { t: "edit", id: 20, to: "bob", key: "01J9ZK3V5Q8P", num: 7, body: "Hello, Robert" },
+  remove: { t: "remove", id: 21, to: "bob", key: "01J9ZK3V5Q8Q", num: 7 },
+  react: { t: "react", id: 22, to: "bob", key: "01J9ZK3V5Q8R", num: 3, emoji: ["\u{1f44d}"] },
 };
 
 /** Inputs of the REST routes that are not commands, by the route's id. */

@@ -1,5 +1,7 @@
 /** The bounds of protocol v1's inputs. Text is bounded in bytes of UTF-8, lists by their length. */
 
+import { REACTIONS_MAX } from "../../shard/message/note.ts";
+
 /** What a client may send at most. `welcome` and `GET /v1/info` tell the public ones. */
 export interface ProtocolLimits {
   /** A whole frame or request body. */
@@ -43,5 +45,6 @@ export function publicLimits(limits: ProtocolLimits): Readonly<Record<string, nu
     groupBytesMax: limits.groupBytesMax,
     signalBytesMax: limits.signalBytesMax,
     pageEventsMax: limits.pageEventsMax,
+    reactionsMax: REACTIONS_MAX,
   };
 }

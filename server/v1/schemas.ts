@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { ProtocolLimits } from "./limits.ts";
 import { SECOND_CHARS_MAX } from "../auth/second_seal.ts";
 import { exceedsBytes } from "../text/utf8.ts";
+import { REACTIONS_MAX } from "../../shard/message/note.ts";
 import type { IssueParams } from "../text/validate.ts";
 
 /** Text of at most `bytesMax` bytes of UTF-8 (over it: `too_large`) without lone surrogates. */
@@ -41,7 +42,25 @@ const session = pattern(/^[A-Za-z0-9_-]{16}$/, "a session id");
 const key = pattern(/^[\x21-\x7e]{1,64}$/, "1 to 64 printable ASCII characters, no spaces");
 /** Bytes of a code of a second factor, however it is written. */
 const CODE_BYTES_MAX = 64;
+const out = z.boolean().describe("Of the message: true where this account has sent it");
+const num = z.int().min(1).describe("The `num` of the message");
 const mechanism = z.enum(["SCRAM-SHA-256", "SCRAM-SHA-1"]);
+
+/** One emoji of Unicode, also one that is newer than this program. */
+const EMOJI = /^(\p{RGI_Emoji}|\p{Extended_Pictographic})$/v;
+
+const emoji = z.string().check((ctx) => {
+  if (ctx.value.length <= 64 && EMOJI.test(ctx.value)) return;
+  ctx.issues.push({ code: "custom", input: ctx.value, message: "must be one emoji" });
+}).meta({ maxLength: 64 });
+
+/** All emoji of one person at one message. */
+const reactions = z.array(emoji).check((ctx) => {
+  if (ctx.value.length <= REACTIONS_MAX) return;
+  const params: IssueParams = { code: "limit_reached" };
+  const message = `must be at most ${REACTIONS_MAX} emoji`;
+  ctx.issues.push({ code: "custom", input: ctx.value, message, params });
+}).meta({ maxItems: REACTIONS_MAX }).describe("In place of those before; empty: none");
 
 /** The fields that several frames share. */
 function fieldsOf(limits: ProtocolLimits) {
@@ -148,16 +167,33 @@ function factorSchemas(f: Fields) {
   };
 }
 
-/** Inputs of the commands, by the command's name: the fields of a frame besides `t` and `id`. */
-function commandSchemas(f: Fields, limits: ProtocolLimits) {
-  const none = z.object({});
+/** Inputs of the commands that send messages, and what changes them. */
+function messageSchemas(f: Fields, limits: ProtocolLimits) {
   return {
     send: z.object({
       to: f.user,
       key: key.describe("The client's id of this message: a repetition is answered alike"),
       body: text(limits.messageBytesMax, 1),
       ext: text(limits.extBytesMax).optional(),
+      reply: z.object({ num, out: out.optional() }).optional()
+        .describe("The message that this one replies to"),
     }),
+    edit: z.object({
+      to: f.user,
+      key,
+      num,
+      body: text(limits.messageBytesMax, 1),
+    }),
+    remove: z.object({ to: f.user, key, num }),
+    react: z.object({ to: f.user, key, num, out: out.optional(), emoji: reactions }),
+  };
+}
+
+/** Inputs of the commands, by the command's name: the fields of a frame besides `t` and `id`. */
+function commandSchemas(f: Fields, limits: ProtocolLimits) {
+  const none = z.object({});
+  return {
+    ...messageSchemas(f, limits),
     ack: z.object({ seq: count.describe("This device has every event up to here") }),
     read: z.object({ with: f.user, upTo: count }),
     history: z.object({

@@ -49,6 +49,9 @@ export type ServerFrameName = keyof typeof SERVER_FRAMES;
 /** The value of each command's `ok`; null where it has none. */
 export const COMMAND_VALUES: Readonly<Record<CommandName, z.ZodType | null>> = {
   send: ANSWERS.Sent,
+  edit: ANSWERS.Sent,
+  remove: ANSWERS.Sent,
+  react: ANSWERS.Sent,
   ack: null,
   read: ANSWERS.Unread,
   history: ANSWERS.History,

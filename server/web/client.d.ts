@@ -90,6 +90,34 @@ export interface Message extends Durable {
   readonly device?: string;
   /** It waited when it was sent: see `Conversation.waiting`. */
   readonly waits?: true;
+  /** The message that it replies to. */
+  readonly reply?: Named;
+  /** When its text was edited last (ms), and the position of that edit. */
+  readonly edited?: number;
+  readonly edit?: number;
+  /** Its sender has removed it: `body` is a text for clients that do not know that. */
+  readonly removed?: true;
+  /** My reactions, and the other side's. */
+  readonly own?: readonly string[];
+  readonly peer?: readonly string[];
+}
+
+/** A message of a conversation, by its number and by whose it is. */
+export interface Named {
+  readonly num: number;
+  /** I have sent it. */
+  readonly out?: boolean;
+}
+
+/**
+ * What somebody has done to the message `of` of the conversation. `edit`: `body` is its text now.
+ * `react`: `emoji` are all reactions of the sender now. `past`: an edit that another one, or a
+ * removal, has followed; it says nothing.
+ */
+export interface Change extends Message {
+  readonly change: "edit" | "remove" | "react" | "past";
+  readonly of?: Named;
+  readonly emoji?: readonly string[];
 }
 
 /**
@@ -207,6 +235,11 @@ export interface Device {
 export interface Events {
   /** A message, in the mailbox's order, once; one's own too, from every device. */
   message: Message;
+  /**
+   * A message of the conversation was edited or removed, or has other reactions: it is no message of
+   * its own. `history` has every message as changes have left it.
+   */
+  change: Change;
   undelivered: Undelivered;
   receipt: Receipt;
   read: Read;
@@ -529,7 +562,22 @@ export interface Client {
   send(
     to: string,
     body: string,
-    options?: { readonly ext?: string; readonly key?: string },
+    options?: { readonly ext?: string; readonly key?: string; readonly reply?: Named },
+  ): Promise<Sent>;
+  /**
+   * Changes the text of my message `num` to somebody. Waits for a connection, in order with the
+   * messages to the same person, but is not stored. Rejects with `not_found`, `conflict` where it was
+   * removed, and `unsupported` where the server is of an earlier version.
+   */
+  edit(to: string, num: number, body: string, options?: { readonly key?: string }): Promise<Sent>;
+  /** Removes my message `num` for both sides. As `edit`. */
+  remove(to: string, num: number, options?: { readonly key?: string }): Promise<Sent>;
+  /** Sets all my reactions at a message, at most `limits.reactionsMax` emoji. As `edit`. */
+  react(
+    to: string,
+    message: Named,
+    emoji: readonly string[],
+    options?: { readonly key?: string },
   ): Promise<Sent>;
   /**
    * Sets one's presence, and that of later sessions once the server has taken it; `null`:

@@ -41,6 +41,8 @@ export class AccountRuntime {
   drain: DrainMeter | null = null;
   /** What it has received lately; null before the first message. */
   inbound: InboundRate | null = null;
+  /** Edits, removals and reactions of each peer since the owner last read or wrote there. */
+  changesOf: FewMap<AccountName, number> | null = null;
   /** Monotonic time (ms) from which settled pairs may be looked for again. */
   forgetAtMs = 0;
   /** Whether some were found last. */

@@ -6,6 +6,7 @@ import type { AccountName } from "../name/ids.ts";
 import type { MailboxBody, MailboxEvent } from "../mailbox/mailbox_event.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
+import { applyChange } from "./apply_change.ts";
 import { applyImport, assertSeq } from "./apply_import.ts";
 import { applyMoving, dropArrival } from "./moving.ts";
 import { applySignIn } from "./apply_sign_in.ts";
@@ -21,17 +22,21 @@ import {
 } from "./outbox.ts";
 import type { Conversation } from "../mailbox/conversation.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
+import { isChanging, sentExt } from "../message/note.ts";
 import { isKept } from "./kept_blocks.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 
+/** The index of events that no conversation has. */
+const NO_CONVERSATION = -1;
+
 function appendEvent(account: AccountState, at: number, body: MailboxBody): MailboxEvent {
-  const index = body.kind === "message" || body.kind === "undelivered"
-    ? account.conversation(body.with).index
-    : -1;
+  const converses = body.kind === "undelivered" ||
+    body.kind === "message" && !isChanging(body.ext);
+  const index = converses ? account.conversation(body.with).index : NO_CONVERSATION;
   return account.mailbox.append(at, body, index);
 }
 
-/** Changes that make, end or close the account itself. */
+/** Changes that make, end or close the account itself, and those of messages. */
 function applyLifecycle(account: AccountState, entry: Entry): void {
   switch (entry.kind) {
     case "created":
@@ -72,6 +77,9 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
       account.register = { promised, accepted, chosen, telling };
       return;
     }
+    case "message_changed":
+    case "block_changed":
+      return applyChange(account, entry);
     case "leaving":
     case "staying":
     case "left":
@@ -107,7 +115,7 @@ function applySent(account: AccountState, e: Entry & { kind: "sent" }): MailboxE
       num: Math.max(0, e.num - c.outBase),
       id: e.id,
       body: e.body,
-      ext: e.ext,
+      ext: sentExt(e.ext, c.outBase),
     });
   }
   return pushSent(account, c, e);
@@ -130,9 +138,16 @@ function pushSent(
     ext: e.ext,
     device: e.device,
   } as const;
-  const event = account.mailbox.push(e.kind === "sent" ? sent : { ...sent, waits: true }, c.index);
-  c.lastSeq = event.seq;
-  c.lastAt = event.at;
+  // No page of the conversation has a change, and the list of conversations does not move for it.
+  const changing = isChanging(e.ext);
+  const event = account.mailbox.push(
+    e.kind === "sent" ? sent : { ...sent, waits: true },
+    changing ? NO_CONVERSATION : c.index,
+  );
+  if (!changing) {
+    c.lastSeq = event.seq;
+    c.lastAt = event.at;
+  }
   account.dedupe.remember(e, { seq: event.seq, at: event.at, num: e.num });
   return event;
 }
@@ -174,6 +189,7 @@ function applyTold(account: AccountState, e: Entry & { kind: "refused_told" }): 
 function applyReceived(account: AccountState, e: Entry & { kind: "received" }): MailboxEvent {
   assertSeq(account, e.seq);
   const c = takePair(account, e);
+  const changing = isChanging(e.ext);
   const event = account.mailbox.push({
     seq: e.seq,
     at: Math.max(account.mailbox.lastAt, e.at),
@@ -185,7 +201,9 @@ function applyReceived(account: AccountState, e: Entry & { kind: "received" }): 
     body: e.body,
     ext: e.ext,
     device: "",
-  }, c.index);
+  }, changing ? NO_CONVERSATION : c.index);
+  // Nobody has to read it, and no receipt says that it has come.
+  if (changing) return event;
   c.lastSeq = event.seq;
   c.lastAt = event.at;
   c.lastInSeq = event.seq;

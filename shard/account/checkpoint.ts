@@ -185,6 +185,7 @@ function takeBlocks(a: AccountState): RowChange[] {
     rows.push({ key: blockKey(a.point, a.id, first), value });
     bytes += value.length;
     a.mailbox.unsaved.delete(first);
+    a.mailbox.saving.set(first, value);
   }
   for (const { table, number, value } of a.dedupe.takeUnsaved(BLOCKS_BYTES_MAX - bytes)) {
     rows.push({ key: dedupeKey(table, a.point, a.id, number), value });

@@ -35,7 +35,7 @@ export function unsavedRows(account: Account, rows: readonly MovedRowId[]): read
   return rows.map((row) => {
     const { table, number } = row;
     const bytes = table === "m"
-      ? account.mailbox.unsaved.get(number)
+      ? account.mailbox.unsaved.get(number) ?? account.mailbox.saving.get(number)
       : account.dedupe.unsavedRow(table, number);
     return { ...row, bytes: bytes ?? null };
   });

@@ -4,6 +4,7 @@ import type { AccountId } from "../name/ids.ts";
 import type { Conversation } from "../mailbox/conversation.ts";
 import type { Entry } from "./records.ts";
 import type { Payload } from "../message/packets.ts";
+import { sentExt } from "../message/note.ts";
 
 /** Adds a packet to what is owed to the account `toId`. */
 export function pushOutbox(
@@ -66,7 +67,8 @@ export function applyReleased(
   if (released.length > 0) c.outBase = Math.min(c.outBase, released[0]!.num - 1);
   for (const { num: own, id, body, ext } of released) {
     const num = own - c.outBase;
-    pushOutbox(account, e.to, e.toId, ++c.pairOut, { kind: "message", num, id, body, ext });
+    const payload = { num, id, body, ext: sentExt(ext, c.outBase) };
+    pushOutbox(account, e.to, e.toId, ++c.pairOut, { kind: "message", ...payload });
   }
 }
 

@@ -195,6 +195,13 @@ export const ENTRIES = {
   identity_linked: variant(130, { identity: text }),
   /** Its second factors from now on; none where all of them are empty. Older programs skip it. */
   factors: variant(140, { factors: FACTORS }),
+  /**
+   * The message at position `seq`, behind the last sealed block, has this text and `ext` from now on.
+   * Programs that do not know it skip it: for them the message is as it was.
+   */
+  message_changed: variant(131, { seq: uint, body: text, ext: text }),
+  /** The sealed block at position `first` has these bytes from now on, for the same reason. */
+  block_changed: variant(132, { first: uint, bytes }),
 };
 
 /** One change of one account. */

@@ -9,6 +9,7 @@ import { fail, ok } from "../errors.ts";
 import { forgetFormer } from "./roster_ops.ts";
 import { awaitsAnswer, releaseWaiting, sendWaiting, waitingFull } from "./waiting_messages.ts";
 import { countRefused } from "./silent_refusals.ts";
+import { changeOwn, checkNamed } from "./own_changes.ts";
 import { cannotBegin } from "./conversation_room.ts";
 import { ConversationPage } from "../mailbox/conversation_page.ts";
 import { readForward } from "../mailbox/mailbox.ts";
@@ -120,6 +121,8 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
   if (!account.active) return NOT_ACTIVE;
   const repeated = sentBefore(turn, account, input, pending);
   if (repeated !== null) return repeated;
+  const unnamed = checkNamed(turn, account, input, pending);
+  if (unnamed !== null) return unnamed;
   if (account.blocked.has(input.to)) {
     return fail("conflict", "Cannot send: you have blocked this account");
   }
@@ -145,8 +148,10 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
   if (toId !== null && account.conversations.get(input.to)?.peerId !== toId) {
     forgetFormer(turn, account, input.to, toId);
   }
+  account.runtime.changesOf?.delete(input.to);
+  if (!closed && asks) releaseWaiting(turn, account, input.to, toId ?? "");
+  changeOwn(turn, account, input, pending);
   if (closed) return ok(sendWaiting(turn, account, input, toId ?? ""));
-  if (asks) releaseWaiting(turn, account, input.to, toId ?? "");
   return ok(sendNow(turn, account, input, toId));
 };
 
@@ -241,6 +246,7 @@ export const readConversationMark: Handler<"conversation.read"> = (turn, account
   const c = account.conversations.get(input.with);
   // Where there is no message there is nothing to mark, and snapshots show no such conversation.
   if (c === undefined || c.lastSeq === 0) return ok({ unread: 0 });
+  account.runtime.changesOf?.delete(c.with);
   const upTo = Math.min(input.upTo, account.mailbox.last);
   if (upTo <= c.readUpTo) return ok({ unread: c.unreadCount });
   turn.append(account, { kind: "read", with: input.with, upTo });

@@ -8,6 +8,8 @@ import type { ShardPacket } from "../message/packets.ts";
 import type { SilentCause } from "../effects.ts";
 import type { DueKind, Turn } from "./turn.ts";
 import { inbound, type SubscriptionType } from "../roster/subscription.ts";
+import { changeOf, takenExt } from "../message/note.ts";
+import { MailNeeded, mayChange, NO_EFFECTS, peerEffects } from "./peer_changes.ts";
 import { expireWaiting, hasAsked, NOT_ACCEPTED, settleWaiting } from "./waiting_messages.ts";
 import { causeOf, countLost, countRefused } from "./silent_refusals.ts";
 import { isFullForOthers, isFullForOwner } from "./conversation_room.ts";
@@ -37,11 +39,16 @@ type Pair = ShardPacket & { kind: "pair" };
 /** What ends a subscription or a request. */
 const ENDS: ReadonlySet<SubscriptionType> = new Set(["unsubscribe", "unsubscribed"]);
 
-/** Handles one packet addressed to `account`. */
-export function receivePacket(turn: Turn, account: Account, packet: ShardPacket): void {
+/** Handles one packet addressed to `account`; `mail`: see `MailNeeded`. */
+export function receivePacket(
+  turn: Turn,
+  account: Account,
+  packet: ShardPacket,
+  mail: MailNeeded = new MailNeeded(),
+): void {
   switch (packet.kind) {
     case "pair":
-      return takePair(turn, account, packet);
+      return takePair(turn, account, packet, mail);
     case "pair_ack":
       return takeAck(turn, account, packet);
     case "pair_gone":
@@ -100,7 +107,7 @@ function sendAck(
   turn.send(account, { kind: "pair_ack", from: to, fromId: toId, to: from, toId: fromId, ...what });
 }
 
-function takePair(turn: Turn, account: Account, p: Pair): void {
+function takePair(turn: Turn, account: Account, p: Pair, mail: MailNeeded): void {
   if (!account.alive || account.id !== p.toId) {
     return turn.send(account, {
       kind: "pair_gone",
@@ -132,9 +139,9 @@ function takePair(turn: Turn, account: Account, p: Pair): void {
     return sendAck(turn, account, p, { as: "alone", n: p.n, refused, forget: false });
   }
   forgetFormer(turn, account, p.from, p.fromId);
-  if (p.payload.kind === "message") takeMessage(turn, account, p);
-  else takeSubscription(turn, account, p);
-  ack(turn, account, p, p.n, "upTo");
+  if (p.payload.kind !== "message") takeSubscription(turn, account, p);
+  else takeMessage(turn, account, p, mail);
+  if (mail.need === null) ack(turn, account, p, p.n, "upTo");
 }
 
 /** Whether no numbers can be kept for one more who sends such a packet. */
@@ -214,21 +221,29 @@ function mayReceive(turn: Turn, account: Account, peer: Account["name"]): boolea
   return runtime.inbound.take({ tokenMs, burst }, turn.now.mono, peer, isContact);
 }
 
-function takeMessage(turn: Turn, account: Account, p: Pair): void {
+function takeMessage(turn: Turn, account: Account, p: Pair, mail: MailNeeded): void {
   if (p.payload.kind !== "message") return;
   if (!accepts(account, p)) {
     const reason = owesEnd(account, p) ? NOT_ACCEPTED : "";
     return refuse(turn, account, p, reason, causeOf(account, p.from));
   }
+  const c = account.conversations.get(p.from);
+  const ext = takenExt(p.payload.ext, (told) => c?.ownNum(told) ?? 0);
+  const change = changeOf(ext);
+  const effects = change === null ? NO_EFFECTS : peerEffects(turn, account, p, change, mail);
+  if (effects === null) return;
+  if (typeof effects === "string") return refuse(turn, account, p, effects, "full");
   // Whose messages are accepted gets receipts as well: it may learn that they are not read.
-  if (p.fromId !== account.id && !makeRoom(turn, account, p.from)) {
+  if (change === null && p.fromId !== account.id && !makeRoom(turn, account, p.from)) {
     return refuse(turn, account, p, "quota", "full");
   }
   // Only those who may see the account's presence learn that it gets too much.
-  if (!mayReceive(turn, account, p.from)) {
+  const tooMany = change !== null && !mayChange(account, p.from);
+  if (tooMany || !mayReceive(turn, account, p.from)) {
     const sub = account.roster.get(p.from)?.state.subscription ?? "none";
     return refuse(turn, account, p, sub === "from" || sub === "both" ? "quota" : "", "full");
   }
+  for (const entry of effects) turn.append(account, entry);
   const event = turn.append(account, {
     kind: "received",
     from: p.from,
@@ -239,7 +254,7 @@ function takeMessage(turn: Turn, account: Account, p: Pair): void {
     num: p.payload.num,
     id: p.payload.id,
     body: p.payload.body,
-    ext: p.payload.ext,
+    ext,
   })!;
   turn.push(account, event, p.sinceMs);
 }

@@ -14,6 +14,7 @@ import type { NodeId } from "../name/ids.ts";
 import type { Payload, ShardPacket } from "../message/packets.ts";
 import type { PresenceTable } from "../presence/presence.ts";
 import type { RequestAllowances } from "./request_events.ts";
+import type { ReadonlyMailbox } from "../mailbox/mailbox.ts";
 import type { Retries } from "../retry.ts";
 import type { ShardLimits } from "../limits.ts";
 
@@ -27,6 +28,8 @@ export interface Pending {
   readonly seed: Uint8Array | null;
   /** Blocks read for it so far, of the one table that it needs; see `Wait`. */
   blocks: ReadonlyMap<number, Uint8Array>;
+  /** Blocks read for a message that names another one, and of which state of the mailbox. */
+  mail: MailRead | null;
   /** The page of a conversation as far as it was read: it continues there. */
   page: ConversationPage | null;
   /** Accounts asked for by name; null where there is none. */
@@ -37,6 +40,13 @@ export interface Pending {
   accountId: AccountId | "" | null;
   /** Monotonic time of the request (ms). */
   readonly sinceMs: number;
+}
+
+/** Blocks of a mailbox that were read; they hold as long as it has replaced none since. */
+export interface MailRead {
+  readonly mailbox: ReadonlyMailbox;
+  readonly replaced: number;
+  readonly blocks: Map<number, Uint8Array>;
 }
 
 /** What a request has to wait for. */
@@ -70,6 +80,8 @@ export type Handler<K extends OpName> = (
 
 /** What operations may do about the moves of accounts to other cells. */
 export interface MovesOf {
+  /** A sealed block of the account was changed: the other cell may have it as it was. */
+  blockChanged(account: Account): void;
   /** Begins the move of an account that is `leaving`. */
   begin(account: Account): void;
   /** Ends it, while the cells do not decide yet. */

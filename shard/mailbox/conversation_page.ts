@@ -6,6 +6,7 @@
 import type { BlockRef, NeedBlock, ReadonlyMailbox } from "./mailbox.ts";
 import type { AccountName } from "../name/ids.ts";
 import { ConversationFilter, decodeEvent, type MailboxEvent } from "./mailbox_event.ts";
+import { isChanging } from "../message/note.ts";
 import type { PackedEvents } from "./mailbox_event.ts";
 
 /** Blocks that a page searches at most; the page then ends early with `more`. */
@@ -149,10 +150,13 @@ export class ConversationPage {
     for (; i >= 0 && i < count; i += step) {
       const [start, end] = [spans[2 * i]!, spans[2 * i + 1]!];
       if (!this.#filter.matches(packed, start, end)) continue;
+      const event = decodeEvent(packed.subarray(start, end), first + i);
+      // The messages are as changes have left them.
+      if (event.kind === "message" && isChanging(event.ext)) continue;
       this.#bytes += end - start;
       const full = this.#found.length >= limit || this.#bytes > bytesMax;
       if (full && this.#found.length > 0) return false;
-      this.#found.push(decodeEvent(packed.subarray(start, end), first + i));
+      this.#found.push(event);
     }
     return true;
   }

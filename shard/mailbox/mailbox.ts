@@ -8,8 +8,10 @@ import { ByteWriter, CorruptBytes } from "../record/bytes.ts";
 import {
   countBlock,
   decodeEvent,
+  encodeBlock,
   packBlock,
   type PackedEvents,
+  rewritten,
   unpackBlock,
   writeEvent,
 } from "./mailbox_event.ts";
@@ -38,11 +40,12 @@ export const KEPT_BLOCKS_MAX = 2000;
 interface MailboxParts {
   readonly blocks: readonly BlockRef[];
   readonly unsaved: ReadonlyMap<number, Uint8Array>;
+  readonly saving: ReadonlyMap<number, Uint8Array>;
   readonly dropped: readonly number[];
   readonly tailConversations: ReadonlySet<number>;
 }
 
-type Mutator = "append" | "push" | "trim" | "skipTo" | "decodeTail";
+type Mutator = "append" | "push" | "trim" | "skipTo" | "decodeTail" | "rewrite" | "replaceBlock";
 
 /** A mailbox for everybody but `apply`, which alone changes it. */
 export interface ReadonlyMailbox
@@ -58,6 +61,10 @@ export class Mailbox {
   gapsBefore = 1;
   /** Sealed blocks that no checkpoint has written yet, by first position. */
   readonly unsaved = new Map<number, Uint8Array>();
+  /** Blocks on their way to the store, which may still hold what they were before. */
+  readonly saving = new Map<number, Uint8Array>();
+  /** How often a sealed block was replaced: what was read from the store before is not as it is. */
+  replaced = 0;
   /** First positions of dropped blocks that the store may still hold. */
   dropped: number[] = [];
   /** Encoded events after the last sealed block, each behind its length. */
@@ -111,6 +118,36 @@ export class Mailbox {
     if (conversation >= 0) this.tailConversations.add(conversation);
     if (this.#tail.length >= BLOCK_BYTES) this.#seal();
     return event;
+  }
+
+  /** Whether a message is at this position in the tail. */
+  isMessage(seq: number): boolean {
+    const at = 2 * (seq - this.tailFirst);
+    if (at < 0 || at >= 2 * this.#count) return false;
+    const { packed, spans } = this.tail();
+    return decodeEvent(packed.subarray(spans[at]!, spans[at + 1]!), seq).kind === "message";
+  }
+
+  /** Changes text and `ext` of the message at a position in the tail; see `isMessage`. */
+  rewrite(seq: number, body: string, ext: string): void {
+    const { packed, spans } = this.tail();
+    const events = [];
+    for (let i = 0; i < spans.length; i += 2) {
+      events.push(packed.slice(spans[i]!, spans[i + 1]!));
+    }
+    const at = seq - this.tailFirst;
+    events[at] = rewritten(events[at], seq, body, ext);
+    const again = unpackBlock(encodeBlock(events));
+    this.#tail.clear();
+    this.#tail.raw(again.packed);
+    this.#spans = again.spans;
+  }
+
+  /** Puts these bytes in place of a sealed block, which has as many events. */
+  replaceBlock(first: number, bytes: Uint8Array): void {
+    this.replaced++;
+    this.saving.delete(first);
+    this.unsaved.set(first, bytes);
   }
 
   /** Bytes of the tail. */
@@ -197,6 +234,7 @@ export class Mailbox {
     for (const gone of old) {
       if (kept.includes(gone)) continue;
       this.unsaved.delete(gone.first);
+      this.saving.delete(gone.first);
       this.dropped.push(gone.first);
     }
   }
@@ -230,7 +268,8 @@ export class Mailbox {
    * `CorruptBytes`.
    */
   block(ref: BlockRef, loaded: ReadonlyMap<number, Uint8Array>): PackedEvents | null {
-    const bytes = this.unsaved.get(ref.first) ?? loaded.get(ref.first);
+    const bytes = this.unsaved.get(ref.first) ?? this.saving.get(ref.first) ??
+      loaded.get(ref.first);
     if (bytes === undefined) return null;
     const events = unpackBlock(bytes);
     const count = events.spans.length / 2;

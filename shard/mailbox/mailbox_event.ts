@@ -1,6 +1,6 @@
 /** The stored form of a mailbox event: one version byte, then the kind and its fields. */
 import type { AccountName } from "../name/ids.ts";
-import { ByteReader, ByteWriter } from "../record/bytes.ts";
+import { ByteReader, ByteWriter, CorruptBytes } from "../record/bytes.ts";
 import { accountName, messagesFrom } from "../record/fields.ts";
 import { bool, later, text, type TypeOf, uint } from "../record/schema.ts";
 import { readVersion, union, variant } from "../record/struct.ts";
@@ -95,6 +95,18 @@ export function decodeEvent(bytes: Uint8Array, seq: number): MailboxEvent {
   if (more === 0) return { seq, at, ...body };
   if (body.kind === "message") return { seq, at, ...body, waits: true };
   return body.kind === "undelivered" ? { seq, at, ...body, from: more } : { seq, at, ...body };
+}
+
+/** A message at position `seq` with another text and `ext`. Throws `CorruptBytes` on anything else. */
+export function rewritten(
+  bytes: Uint8Array | undefined,
+  seq: number,
+  body: string,
+  ext: string,
+): Uint8Array {
+  const event = bytes === undefined ? null : decodeEvent(bytes, seq);
+  if (event?.kind !== "message") throw new CorruptBytes(`no message at position ${seq}`);
+  return encodeEvent(event.at, { ...event, body, ext });
 }
 
 /** One block value of `count` events, each behind its length in `packed`. */

@@ -335,7 +335,11 @@ export class AccountCache {
 
   checkpointed(): void {
     this.#saving.clear();
-    for (const account of this.#writing) (account as AccountState).dedupe.saved();
+    for (const account of this.#writing) {
+      const { dedupe, mailbox } = account as AccountState;
+      dedupe.saved();
+      mailbox.saving.clear();
+    }
     this.#writing = [];
   }
 

@@ -67,7 +67,8 @@ export class Dispatch {
       case "dedupe_loaded":
         return this.#requests.dedupeLoaded(input);
       case "block_loaded":
-        return this.#requests.blockLoaded(input);
+        if (!this.#incoming.changes.loaded(input)) this.#requests.blockLoaded(input);
+        return;
       case "taken_over":
         return this.#takenOver(input);
       case "announced":

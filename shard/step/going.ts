@@ -1,6 +1,37 @@
 /** What a shard notes of the move of an account to another cell besides what is durable of it. */
+import type { Account } from "../account/account.ts";
+import type { AccountAccess } from "./account_access.ts";
 import type { Carried } from "./names.ts";
+import type { CellName } from "../name/ids.ts";
 import type { MoveMessage, MoveView } from "../federation/move_message.ts";
+import type { Proxies } from "./proxies.ts";
+import type { Requests } from "./requests.ts";
+
+/** What moves need of their shard. */
+export interface MovesParts {
+  readonly accounts: AccountAccess;
+  readonly requests: Requests;
+  readonly proxies: Proxies;
+  /** Goes on deciding that the home of the account is the cell that it moves to. */
+  decide(account: Account): void;
+  /** Tells a cell the home of the name. */
+  tellHome(account: Account, cell: CellName): void;
+  /** Takes a packet that was held. */
+  packet(carried: Carried): void;
+}
+
+/** What the id of a move ends with that has begun anew: what its target had before is not to be kept. */
+const RESTARTED = "*";
+
+/** The id of a move that begins anew. */
+export function restarted(move: string): string {
+  return isRestarted(move) ? move : move + RESTARTED;
+}
+
+/** Whether a move has begun anew. */
+export function isRestarted(move: string): boolean {
+  return move.endsWith(RESTARTED);
+}
 
 /** One move on its way; in memory only. */
 export interface Going {

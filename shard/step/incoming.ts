@@ -3,6 +3,7 @@ import type { AccountAccess } from "./account_access.ts";
 import type { Account } from "../account/account.ts";
 import type { AccountName, CellName, NodeId } from "../name/ids.ts";
 import type { Attempts } from "./attempts.ts";
+import { ChangePackets } from "./change_packets.ts";
 import { cellNode } from "../federation/cell_node.ts";
 import { DoubtedInterests } from "./doubted_interests.ts";
 import type { InterestItem } from "../edge_packet.ts";
@@ -33,6 +34,8 @@ export class Incoming {
   readonly #interests = new WaitingInterests();
   /** By other cells: interests that may be nobody's any more. */
   readonly doubted: DoubtedInterests;
+  /** Packets that wait for blocks of mailboxes. */
+  readonly changes: ChangePackets;
   /** The homes of names; null in a lone cell. */
   names: Names | null = null;
   /** The presence of users of other cells; null in a lone cell. */
@@ -49,6 +52,7 @@ export class Incoming {
     this.#requests = requests;
     this.#attempts = attempts;
     this.doubted = new DoubtedInterests(turn);
+    this.changes = new ChangePackets(turn, accounts);
   }
 
   /** Number of inputs to be taken again. */
@@ -84,10 +88,10 @@ export class Incoming {
       return this.#requests.resolved(packet.to, packet.from, packet.fromId, packet.open);
     }
     const account = found ?? this.#accounts.get(packet.to);
-    if (account !== undefined) return receivePacket(this.#turn, account, packet);
+    if (account !== undefined) return this.changes.take(account, packet);
     this.#accounts.whenLoaded([packet.to], () => {
       const account = this.#accounts.get(packet.to);
-      if (account !== undefined) receivePacket(this.#turn, account, packet);
+      if (account !== undefined) this.changes.take(account, packet);
     });
   }
 

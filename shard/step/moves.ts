@@ -8,12 +8,11 @@
  * begins again with what the target has by then.
  */
 import type { Account } from "../account/account.ts";
-import type { AccountAccess } from "./account_access.ts";
 import type { AccountId, AccountName, CellName } from "../name/ids.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { Carried } from "./names.ts";
 import type { Cells } from "../federation/cells.ts";
-import { type Going, newGoing } from "./going.ts";
+import { type Going, isRestarted, type MovesParts, newGoing, restarted } from "./going.ts";
 import {
   type FoundRow,
   headParts,
@@ -25,8 +24,6 @@ import {
 import { eraOf, homeOf } from "../account/home.ts";
 import type { MovedRowId, MoveMessage } from "../federation/move_message.ts";
 import { noteLeaving } from "../handlers/last_seen.ts";
-import type { Proxies } from "./proxies.ts";
-import type { Requests } from "./requests.ts";
 import { rightsOf } from "../account/rights.ts";
 import type { ShardInput } from "../effects.ts";
 import type { ShardPacket } from "../message/packets.ts";
@@ -51,19 +48,6 @@ const DECIDE_MS = 100;
 const HELD_MAX = 64;
 
 type MovePacket = ShardPacket & { readonly kind: "move" };
-
-/** What moves need of their shard. */
-export interface MovesParts {
-  readonly accounts: AccountAccess;
-  readonly requests: Requests;
-  readonly proxies: Proxies;
-  /** Goes on deciding that the home of the account is the cell that it moves to. */
-  decide(account: Account): void;
-  /** Tells a cell the home of the name. */
-  tellHome(account: Account, cell: CellName): void;
-  /** Takes a packet that was held. */
-  packet(carried: Carried): void;
-}
 
 /** See the head of this file. */
 export class Moves {
@@ -136,6 +120,16 @@ export class Moves {
     this.#going.delete(name);
     if (going !== undefined && going.frozenMs !== null) this.#thaw(account, going);
     this.#say(account, leaving.to, { kind: "drop", move: leaving.move });
+  }
+
+  /** What the other cell has may not be as it is by now: the copy begins anew. */
+  blockChanged(account: Account): void {
+    const { leaving, name } = account;
+    if (leaving === null || leaving.deciding) return;
+    this.#going.delete(name);
+    this.#say(account, leaving.to, { kind: "drop", move: leaving.move });
+    this.#turn.append(account, { kind: "leaving", ...leaving, move: restarted(leaving.move) });
+    this.begin(account);
   }
 
   // ---- freezing
@@ -277,6 +271,9 @@ export class Moves {
 
   #welcomed(account: Account, going: Going, rows: readonly MovedRowId[]): void {
     if (going.phase !== "offering") return;
+    if (rows.length > 0 && going.batch === 0 && isRestarted(going.move)) {
+      return this.#say(account, account.leaving!.to, { kind: "drop", move: going.move });
+    }
     going.has.clear();
     for (const row of rows) going.has.add(rowText(row));
     going.phase = "copying";

@@ -60,6 +60,7 @@ export class Requests {
       input: input.input,
       seed: input.seed,
       blocks: NO_BLOCKS,
+      mail: null,
       page: null,
       resolved: NOBODY,
       open: NONE_OPEN,
@@ -105,7 +106,8 @@ export class Requests {
       return this.#damaged(p);
     }
     // A block that was dropped meanwhile is not asked for again.
-    if (bytes !== null) p.blocks = new Map(p.blocks).set(first, bytes);
+    if (bytes !== null && p.mail !== null && input.table === "m") p.mail.blocks.set(first, bytes);
+    else if (bytes !== null) p.blocks = new Map(p.blocks).set(first, bytes);
     this.#run(p);
   }
 

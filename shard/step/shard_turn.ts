@@ -125,6 +125,7 @@ export class ShardTurn implements Turn {
       account.runtime.headBytes += conversationBytes(account, entry);
     }
     this.accounts.changed(account, this.batch, this.now.mono);
+    if (entry.kind === "block_changed") this.moves?.blockChanged(account);
     if (account.mailbox.blocks.length > blocks && entry.kind !== "trimmed") this.trim(account);
     return event;
   }

@@ -15,6 +15,7 @@ const RANDOM: Readonly<Record<string, string>> = {
 /** Fields whose numbers are times or waits that nothing else repeats. */
 const LOOSE: Readonly<Record<string, string>> = {
   serverTime: "time",
+  edited: "time",
   createdAt: "time",
   lastSeen: "time",
   retryAfterMs: "wait",

@@ -4,6 +4,7 @@
  */
 import { CELL } from "./cell_mutants.ts";
 import { CELLS } from "./cells_mutants.ts";
+import { CHANGES } from "./changes_mutants.ts";
 import { COMMIT } from "./commit_mutants.ts";
 import { EDGE } from "./edge_mutants.ts";
 import { FEDERATION } from "./federation_mutants.ts";
@@ -26,6 +27,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...STORE,
   ...PAIR,
   ...MAILBOX,
+  ...CHANGES,
   ...ROSTER,
   ...PRESENCE,
   ...EDGE,

@@ -108,7 +108,7 @@ class Managed {
   async send(run: RunStep): Promise<Result<{ readonly seq: number }>> {
     const { cluster: { oracle, time }, bob } = this.pair;
     const { device, to, key, body, ext } = MESSAGE;
-    const sent = oracle.sending(bob.person.life!, device, to, key, body, ext);
+    const sent = oracle.sending(bob.person.life!, device, { to, key, body, ext });
     const beganMs = time.nowMs;
     const result = await this.over(run(BOB, "send", MESSAGE));
     const [value, code] = result.ok ? [result.value, null] : [null, result.code];

@@ -12,6 +12,7 @@ import { encodeSnapshot } from "../../server/v1/encode.ts";
 import { encodeEvent } from "../../server/text/event_json.ts";
 import { View, type WireEvent, type WireSnapshot } from "./view.ts";
 import { excused } from "./check_refused.ts";
+import { originalOf } from "./changed.ts";
 import { Violation } from "./history.ts";
 
 export type Message = WireEvent & { readonly k: "message" };
@@ -20,7 +21,9 @@ export type Message = WireEvent & { readonly k: "message" };
 export interface Folded {
   readonly life: Life;
   readonly dump: AccountDump;
+  /** Its events as they were before others have changed them, and as they are. */
   readonly events: readonly WireEvent[];
+  readonly shown: readonly WireEvent[];
   /** Position of the first retained event. */
   readonly first: number;
   /** Whether nothing was trimmed. */
@@ -46,21 +49,22 @@ export function foldAll(cluster: Cluster, dumps: readonly AccountDump[]): Folded
 }
 
 function foldOne(cluster: Cluster, life: Life, dump: AccountDump): Folded {
-  const events = dump.events.map((e) => JSON.parse(encodeEvent(e)) as WireEvent);
+  const shown = dump.events.map((e) => JSON.parse(encodeEvent(e)) as WireEvent);
+  const events = shown.map((e) => originalOf(cluster.oracle, life, e));
   const first = events[0]?.seq ?? dump.snapshot!.seq + 1;
   const whole = first === 1;
   if (!whole && !cluster.config.trims) {
     const text = `${life.name} begins at ${first}, but nothing is ever trimmed here`;
     throw new Violation("nothing is lost", text, [life.name]);
   }
-  for (const event of events) cluster.oracle.saw(life, dump.mailboxId, event, "the auditor");
+  for (const event of shown) cluster.oracle.saw(life, dump.mailboxId, event, "the auditor");
   const cursor = `${dump.mailboxId}:${dump.snapshot!.seq}`;
   const snapshot = JSON.parse(encodeSnapshot(dump.snapshot!)) as WireSnapshot;
   const told = new View(life.name, cursor, snapshot);
   const accepts = new Map<string, boolean[]>();
   if (!whole) {
     contiguous(life, events, told.seq);
-    return { life, dump, events, first, whole, view: told, accepts };
+    return { life, dump, events, shown, first, whole, view: told, accepts };
   }
   for (const { name } of cluster.people) accepts.set(name, []);
   const view = new View(life.name, `${dump.mailboxId}:0`, null);
@@ -77,7 +81,7 @@ function foldOne(cluster: Cluster, life: Life, dump: AccountDump): Folded {
     look();
   }
   sameState(life, "the last one", told.text(0), view.text(0));
-  return { life, dump, events, first, whole, view, accepts };
+  return { life, dump, events, shown, first, whole, view, accepts };
 }
 
 function contiguous(life: Life, events: readonly WireEvent[], last: number): void {
@@ -155,7 +159,9 @@ export function checkUndelivered(cluster: Cluster, folded: readonly Folded[]): v
       }
       const body = life.sent.get(event.id)?.body;
       const to = folded.find((f) => f.life.name === event.with);
-      const came = to?.events.find((e) => e.k === "message" && !e.out && e.body === body);
+      const came = to?.events.find((e) =>
+        e.k === "message" && !e.out && e.body === body && e.id === event.id && e.with === life.name
+      );
       if (came === undefined) continue;
       fail(life, event.with, "undelivered is what was not delivered", JSON.stringify(came));
     }
@@ -202,7 +208,8 @@ export function checkHistory(cluster: Cluster, folded: readonly Folded[]): void 
   for (const { life, events, first } of folded) {
     const peer = prng.pick(people).name;
     const wanted = events
-      .filter((e) => (e.k === "message" || e.k === "undelivered") && e.with === peer)
+      .filter((e) => e.k === "message" && e.change === undefined || e.k === "undelivered")
+      .filter((e) => "with" in e && e.with === peer)
       .map((e) => e.seq);
     const forward = prng.chance(0.5);
     const found: number[] = [];

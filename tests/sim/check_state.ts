@@ -85,7 +85,7 @@ function numbersOf(a: Folded, b: Folded) {
   }
   const taken = b.events.flatMap((e) => {
     const mine = e.k === "message" && !e.out && e.with === a.life.name &&
-      a.life.sent.get(e.id)?.body === e.body;
+      e.change === undefined && a.life.sent.get(e.id)?.body === e.body;
     return mine ? [{ seq: e.seq, num: own.get(e.id) ?? e.num }] : [];
   });
   const numberAt = (seq: number) => taken.findLast((e) => e.seq <= seq)?.num ?? 0;

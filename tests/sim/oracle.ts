@@ -4,6 +4,7 @@
  */
 import type { History } from "./history.ts";
 import type { SoftEvent, View, WireEvent } from "./view.ts";
+import { type Change, type Content, originalOf } from "./changed.ts";
 import { Register } from "./register.ts";
 import { Violation } from "./history.ts";
 
@@ -46,6 +47,8 @@ export interface Sent {
   readonly key: string;
   readonly body: string;
   readonly ext: string;
+  /** What it does to another message, where it is no message of its own. */
+  readonly change: Change | null;
   /** When a device sent it first. */
   readonly sentMs: number;
   /** When its sender got the ack; Infinity before. */
@@ -71,13 +74,7 @@ interface SentSignal extends Mark {
 }
 
 /** Codes that say nothing about what a repetition will get. */
-const TRANSIENT: ReadonlySet<string> = new Set([
-  "unavailable",
-  "busy",
-  "rate_limited",
-  "unauthorized",
-  "moved",
-]);
+const TRANSIENT = new Set(["unavailable", "busy", "rate_limited", "unauthorized", "moved"]);
 
 /** Whether a refusal may be followed by anything. */
 export function isTransient(code: string): boolean {
@@ -197,11 +194,16 @@ export class Oracle {
   // ---- messages
 
   /** A device is about to send, or to repeat. */
-  sending(life: Life, device: string, to: string, key: string, body: string, ext: string): Sent {
+  sending(
+    life: Life,
+    device: string,
+    { to, key, body, ext, change = null }: Content,
+  ): Sent {
     let sent = life.sent.get(key);
     if (sent === undefined) {
       const times = { sentMs: this.#now(), ackedMs: Infinity };
-      sent = { life, to, key, body, ext, ...times, acked: null, unknown: 0, device };
+      const content = { to, key, body, ext, change };
+      sent = { life, ...content, ...times, acked: null, unknown: 0, device };
       life.sent.set(key, sent);
     }
     sent.unknown++;
@@ -228,7 +230,7 @@ export class Oracle {
     if (code === null || code === "unavailable") return;
     sent.unknown--;
     const free = this.block(sent.life, sent.to).always(false, beganMs, this.#now());
-    if (code === "conflict" && known === null && free) {
+    if (code === "conflict" && known === null && free && sent.change === null) {
       const text = `${sent.key} to ${sent.to} is refused as a conflict, but its key is new`;
       throw new Violation("a key stands for one message", text, [sent.life.name, sent.to]);
     }
@@ -262,11 +264,12 @@ export class Oracle {
       events = [];
       this.observed.set(mailboxId, events);
     }
-    const text = JSON.stringify(event);
+    const original = originalOf(this, life, event);
+    const text = JSON.stringify(original);
     const before = events[event.seq];
     if (before === undefined) {
       events[event.seq] = text;
-      this.#phantom(life, event);
+      this.#phantom(life, original);
     } else if (before !== text) {
       throw new Violation(
         "a position never changes",

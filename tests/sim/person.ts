@@ -1,7 +1,9 @@
 /** A user: an account's life after life, its devices, and the messages it is not done with. */
 import type { Answer, PresenceFields } from "./link.ts";
 import type { Device } from "./device.ts";
+import type { Change } from "./changed.ts";
 import type { Life, Sent } from "./oracle.ts";
+import { NO_REACTION, REMOVED } from "../../server/text/event_json.ts";
 import type { WireEvent } from "./view.ts";
 import type { Cluster } from "./cluster.ts";
 import { mustEnd, type OfDevice } from "./sessions_end.ts";
@@ -26,6 +28,7 @@ export class Person {
   /** Messages without a final answer, and whether a try is under way. */
   readonly #unsent = new Map<Sent, boolean>();
   #keys = 0;
+  #changes = 0;
 
   constructor(cluster: Cluster, name: string) {
     this.#cluster = cluster;
@@ -63,13 +66,27 @@ export class Person {
     const head = `${this.name}#${life.number} to ${to}: ${key}`;
     const body = head.padEnd(prng.int(bodyBytesMin, bodyBytes), ".");
     const ext = prng.chance(0.1) ? `ext of ${key}` : "";
-    this.#try(device, oracle.sending(life, device.id, to, key, body, ext));
+    this.#try(device, oracle.sending(life, device.id, { to, key, body, ext }));
+  }
+
+  /** Changes a message of the conversation with `to`. */
+  change(device: Device, to: string, change: Change): void {
+    const { oracle } = this.#cluster;
+    const life = this.life!;
+    const key = `c${++this.#changes}`;
+    const text = `${this.name}#${life.number} to ${to}: ${key} edits.`;
+    const body = change.name === "edit"
+      ? text
+      : change.name === "react"
+      ? change.emoji.join(" ") || NO_REACTION
+      : REMOVED;
+    this.#try(device, oracle.sending(life, device.id, { to, key, body, ext: "", change }));
   }
 
   /** Sends a message (again) from `device`. */
   repeat(device: Device, sent: Sent): void {
     const { oracle } = this.#cluster;
-    this.#try(device, oracle.sending(sent.life, device.id, sent.to, sent.key, sent.body, sent.ext));
+    this.#try(device, oracle.sending(sent.life, device.id, sent));
   }
 
   /** Sends something else under the key of a message that was acked. */
@@ -86,10 +103,12 @@ export class Person {
   #try(device: Device, sent: Sent): void {
     const { oracle } = this.#cluster;
     this.#unsent.set(sent, true);
-    const { to, key, body, ext } = sent;
-    const fields = { to, key, body, ...(ext === "" ? {} : { ext }) };
+    const { to, key, body, ext, change } = sent;
+    const { name = "send", ...what } = change ?? { name: "send" };
+    const text = change === null || change.name === "edit" ? { body } : {};
+    const fields = { to, key, ...text, ...what, ...(ext === "" ? {} : { ext }) };
     const beganMs = oracle.nowMs;
-    device.command("send", fields, (answer) => {
+    device.command(name, fields, (answer) => {
       const code = answer === null || answer.ok ? null : answer.code;
       const value = answer?.ok ? answer.value as NonNullable<Sent["acked"]> : null;
       oracle.answered(sent, value, code, beganMs);

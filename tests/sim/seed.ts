@@ -14,6 +14,8 @@ import {
   checkTokens,
   checkViews,
 } from "./check_state.ts";
+import { Changers } from "./changers.ts";
+import { checkChanges } from "./check_changes.ts";
 import { checkHistory, checkReceived, checkSent, checkUndelivered, foldAll } from "./check_mail.ts";
 import { cellReloads } from "./cell_reloads.ts";
 import { checkUnread } from "./check_unread.ts";
@@ -174,6 +176,7 @@ function begin(cluster: Cluster): void {
 
 function chaos(cluster: Cluster): void {
   const driver = new Driver(cluster);
+  const changers = new Changers(cluster);
   const faults = new Faults(cluster);
   const looks = cluster.prng.fork("looks");
   cluster.wire.onLateAnnounce = (lo, hi) => lookAgain(cluster, looks, lo, hi);
@@ -189,6 +192,7 @@ function chaos(cluster: Cluster): void {
   const cut = cluster.config.longCut ? new LongCut(cluster) : null;
   cluster.time.runFor(cluster.config.chaosMs);
   driver.stop();
+  changers.stop();
   cut?.check();
   faults.heal();
   endOrders(cluster);
@@ -304,6 +308,7 @@ function measure(cluster: Cluster): void {
   checkSent(folded);
   checkReceived(cluster, folded);
   checkUndelivered(cluster, folded);
+  checkChanges(cluster, folded);
   checkWaiting(folded);
   checkCovered(folded);
   checkNotes(folded);

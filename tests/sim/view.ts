@@ -155,12 +155,16 @@ export class View {
 
   #message(event: WireEvent & { k: "message" }): void {
     const c = this.#conversation(event.with);
-    c.lastSeq = event.seq;
-    c.lastAt = event.at;
+    const changes = event.change !== undefined;
+    if (!changes) {
+      c.lastSeq = event.seq;
+      c.lastAt = event.at;
+    }
     if (event.out) {
       c.waiting = event.waits ? [...c.waiting, event.num] : [];
       return;
     }
+    if (changes) return;
     c.unread++;
     c.incoming?.push(event.seq);
   }

@@ -26,7 +26,16 @@ function folded(life: Life, peer: string, bodies: readonly object[]): Folded {
     accepts.push(view.accepts(peer));
   }
   const dump = { mailboxId: "box" } as Folded["dump"];
-  return { life, dump, events, first: 1, whole: true, view, accepts: new Map([[peer, accepts]]) };
+  return {
+    life,
+    dump,
+    events,
+    shown: events,
+    first: 1,
+    whole: true,
+    view,
+    accepts: new Map([[peer, accepts]]),
+  };
 }
 
 /**
@@ -41,7 +50,12 @@ function check(opensMs: number, changes: { block?: boolean; asks?: boolean }): v
   const bob = oracle.born("bob", "");
   const send = (num: number, sentMs: number, ackedMs: number): void => {
     nowMs = sentMs;
-    const sent = oracle.sending(carol, "d1", "bob", `m${num}`, `body ${num}`, "");
+    const sent = oracle.sending(carol, "d1", {
+      to: "bob",
+      key: `m${num}`,
+      body: `body ${num}`,
+      ext: "",
+    });
     nowMs = ackedMs;
     oracle.answered(sent, { seq: num, at: num, num }, null, sentMs);
   };

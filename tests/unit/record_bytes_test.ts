@@ -11,6 +11,8 @@ import { DEDUPE_SHAPE } from "../../shard/message/dedupe.ts";
 import { HEAD_SHAPE } from "../../shard/account/head_pages.ts";
 import { readHeadRows } from "../../shard/account/head_rows.ts";
 import { ENTRIES, readRecord, RECORD_VERSION, writeEntry } from "../../shard/account/records.ts";
+import { accountName } from "../../shard/record/fields.ts";
+import { Row } from "../../shard/record/struct.ts";
 import { decodeTable, encodeTable, evenTable, reshaped } from "../../shard/table/table.ts";
 import { Fences } from "../../server/store/fences.ts";
 import { BODIES, ENTRY_SAMPLES, HEAD_LSN, LIFE } from "./record_samples.ts";
@@ -54,6 +56,23 @@ Deno.test("readRecord reads the pinned bytes of each kind of entry", () => {
     const row = new ByteWriter().u8(RECORD_VERSION).raw(decodeHex(PINNED.entries[label]!)).take();
     deepEqual(readRecord(row), [{ account: NAME, entry }], label);
   }
+});
+
+Deno.test("programs from before changes of messages skip their entries, and read all others", () => {
+  const { message_changed: _m, block_changed: _b, ...variants } = ENTRIES;
+  const before = new Row({
+    what: "log record",
+    version: RECORD_VERSION,
+    head: accountName,
+    variants,
+    optionalFrom: 128,
+  });
+  const w = new ByteWriter().u8(RECORD_VERSION);
+  const { message_changed, block_changed, read } = ENTRY_SAMPLES;
+  for (const entry of [message_changed!, block_changed!, read!]) writeEntry(w, NAME, entry);
+  const found: unknown[] = [];
+  before.read(w.take(), (_, entry) => found.push(entry));
+  deepEqual(found, [read]);
 });
 
 Deno.test("readRecord reads the beginning of an import as earlier programs wrote it", () => {

@@ -65,6 +65,8 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
     },
   },
   "no factors": { kind: "factors", factors: { totp: null, recovery: [] } },
+  message_changed: { kind: "message_changed", seq: 128, body: "edited", ext: "e" },
+  block_changed: { kind: "block_changed", first: 129, bytes: new Uint8Array([1, 0]) },
   event: {
     kind: "event",
     seq: 128,

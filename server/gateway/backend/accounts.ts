@@ -1,4 +1,5 @@
 /** Does the steps of services on accounts whose home is this cell. */
+import { clientExt } from "../../../shard/message/note.ts";
 import type { AccountName, DeviceId } from "../../../shard/name/ids.ts";
 import { type ErrorCode, fail, type Failure, ok, type Result } from "../../../shard/errors.ts";
 import type { OpName, Ops, RosterItemView } from "../../../shard/ops.ts";
@@ -155,7 +156,7 @@ export class BackendAccounts {
 
   async #send(user: AccountName, input: StepInput<"send">): Promise<Result<StepOutput["send"]>> {
     const { to, key: id, body, ext } = input;
-    const message = { device: input.device as DeviceId, to, id, body, ext };
+    const message = { device: input.device as DeviceId, to, id, body, ext: clientExt(ext) };
     return await this.#ask(user, "message.send", message);
   }
 

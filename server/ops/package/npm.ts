@@ -48,6 +48,7 @@ export function npmFiles({ version, license, readme, web }: NpmSources): readonl
     "README.md": readme,
     "client.js": bundle("client.js", web),
     "client.d.ts": web("client.d.ts"),
+    "client/changes.js": web("client/changes.js"),
     "react/hooks.js": web("react/hooks.js"),
     "react/hooks.d.ts": web("react/hooks.d.ts"),
     "react/talk.js": web("react/talk.js"),

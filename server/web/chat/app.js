@@ -140,6 +140,10 @@ export class App {
       this.alerts.message(message);
       plan();
     });
+    client.on("change", (event) => {
+      this.talk.change(event);
+      plan();
+    });
     client.on("undelivered", (event) => {
       this.talk.undelivered(event);
       plan();

@@ -19,7 +19,8 @@ import { markOf } from "./timeline.js";
  *   readonly conversation: Api.Conversation | undefined, readonly title: string,
  *   readonly relation: import("./timeline.js").Relation, readonly notes: boolean,
  *   readonly retry: (key: string) => void, readonly drop: (key: string) => void,
- *   readonly ask: () => void, readonly requested: boolean
+ *   readonly ask: () => void, readonly requested: boolean,
+ *   readonly named: (of: Api.Named) => import("./timeline.js").Item | undefined
  * }} Context
  */
 
@@ -43,9 +44,44 @@ function partOf(part) {
   );
 }
 
-/** @param {string} body */
-const bubble = (body) =>
-  make("div", { class: "bubble", dir: "auto" }, ...splitMessage(body).map(partOf));
+/** Characters of a message that a reply shows. */
+const QUOTE_MAX = 120;
+
+/**
+ * The text, what it replies to, and the reactions.
+ * @param {import("./timeline.js").Item} item
+ * @param {Context} context
+ */
+function contentOf(item, { named, title }) {
+  const { body, removed, reply, own = [], peer = [] } = item;
+  const parts = removed === true ? [t.message.removed] : splitMessage(body).map(partOf);
+  const bubble = make("div", { class: "bubble", dir: "auto" }, ...parts);
+  if (reply !== undefined) bubble.prepend(quoteOf(named(reply)));
+  const chips = [...new Set([...own, ...peer])].map((emoji) => {
+    const both = own.includes(emoji) && peer.includes(emoji);
+    const who = both ? t.message.both(title) : own.includes(emoji) ? t.common.you : title;
+    const count = both ? " 2" : "";
+    return make("li", { title: who }, `${emoji}${count}`, make("span", { class: "sr" }, ` ${who}`));
+  });
+  if (chips.length === 0) return [bubble];
+  return [bubble, make("ul", { class: "chips", "aria-label": t.message.reactions }, ...chips)];
+}
+
+/** @param {import("./timeline.js").Item | undefined} item */
+function quoteOf(item) {
+  const text = item === undefined
+    ? t.message.notLoaded
+    : item.removed === true
+    ? t.message.removed
+    : item.body.slice(0, QUOTE_MAX);
+  const go = () => {
+    const line = item === undefined
+      ? null
+      : document.querySelector(`[data-key="${CSS.escape(item.id)}"]`);
+    line?.scrollIntoView({ block: "center" });
+  };
+  return button(text, go, { class: "quote", dir: "auto", "aria-label": t.message.replyTo(text) });
+}
 
 /**
  * @param {Row} row
@@ -55,9 +91,9 @@ const bubble = (body) =>
 export function makeRow(row, context) {
   if (row.kind === "day") return make("li", { class: "day" });
   if (row.kind === "new") return make("li", { class: "new" }, make("span", {}, t.talk.unread));
-  const { out, body } = row.item;
+  const { out } = row.item;
   const who = make("span", { class: "sr" }, out ? t.common.you : "");
-  const element = make("li", {}, who, bubble(body), make("div", { class: "meta" }));
+  const element = make("li", {}, who, make("div"), make("div", { class: "meta" }));
   updateRow(element, row, context);
   return element;
 }
@@ -77,15 +113,33 @@ export function updateRow(element, row, context) {
     class: names.filter((name) => name !== "").join(" "),
     "data-seq": item.out ? null : item.seq,
     "data-mark": mark,
+    "data-removed": item.removed === true ? "" : null,
   });
+  showContent(element, item, context);
   const meta = /** @type {HTMLElement} */ (element.lastElementChild);
   const told = JSON.stringify([
-    ...[mark, item.at, item.failure, item.seq > 0],
+    ...[mark, item.at, item.failure, item.seq > 0, item.edited, item.removed],
     ...[context.title, asks(item, context), context.requested],
   ]);
   if (meta.dataset["told"] === told) return;
   meta.dataset["told"] = told;
   meta.replaceChildren(...metaOf(item, mark, context));
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {import("./timeline.js").Item} item
+ * @param {Context} context
+ */
+function showContent(element, item, context) {
+  const { body, removed, reply, own, peer } = item;
+  const named = reply === undefined ? undefined : context.named(reply);
+  const told = JSON.stringify([body, removed, own, peer, named?.body, named?.removed]);
+  const content = /** @type {HTMLElement} */ (element.children[1]);
+  if (content.dataset["told"] === told) return;
+  content.dataset["told"] = told;
+  content.className = "content";
+  content.replaceChildren(...contentOf(item, context));
 }
 
 /**
@@ -115,7 +169,9 @@ function markFor(item, { conversation, relation, notes }) {
 function metaOf(item, mark, context) {
   const { at, seq, key, failure } = item;
   const { title, retry, drop, ask, requested } = context;
-  const time = make("time", { datetime: new Date(at).toISOString() }, timeText(at));
+  const stamp = make("time", { datetime: new Date(at).toISOString() }, timeText(at));
+  const shownEdited = item.edited !== undefined && item.removed !== true;
+  const time = make("span", {}, ...(shownEdited ? [`${t.message.edited} `] : []), stamp);
   if (mark === null) return [time];
   if (mark === "asked") {
     const text = make("span", {}, ...partsOf(t.message.asked, bdi(title)));

@@ -53,7 +53,10 @@ export class Previews {
     return known !== undefined && known.seq >= lastSeq ? known : undefined;
   }
 
-  /** A message came, or was read in the history. @param {Api.Message} message */
+  /**
+   * A message came, or was read in the history.
+   * @param {Pick<Api.Message, "with" | "seq" | "body"> & { readonly out?: boolean }} message
+   */
   take({ with: name, seq, out, body }) {
     if ((this.#known.get(name)?.seq ?? 0) > seq) return;
     this.#known.delete(name);

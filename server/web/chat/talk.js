@@ -111,6 +111,15 @@ export class Talk {
     if (open) this.#reading.came(seq, this.#atEnd);
   }
 
+  /** @param {Api.Change} change */
+  change(change) {
+    const { with: peer } = change;
+    const item = this.#timeline(peer).change(change);
+    const { previews } = this.#chat;
+    if (item === undefined || previews.of(peer)?.seq !== item.seq) return;
+    previews.take({ with: peer, seq: item.seq, out: item.out, body: item.body });
+  }
+
   /** @param {Api.Undelivered} event */
   undelivered(event) {
     // The receipt that follows it is not counted yet.
@@ -234,6 +243,7 @@ export class Talk {
       drop: this.#drop,
       ask: this.#ask,
       requested: client.requests.has(peer),
+      named: (/** @type {Api.Named} */ of) => timeline.named(of),
     };
     showList(this.#list, timeline.rows(this.#reading.divider), {
       key: ({ id }) => id,

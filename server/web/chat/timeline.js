@@ -1,5 +1,6 @@
 // @ts-check
 /** What a conversation shows, in its order, however it came. Nothing here touches the page. */
+import { changed } from "../client/changes.js";
 import { reasonText } from "./text.js";
 
 /**
@@ -12,7 +13,9 @@ import { reasonText } from "./text.js";
  * @typedef {{
  *   readonly id: string, readonly key: string, readonly seq: number, readonly num: number,
  *   readonly at: number, readonly out: boolean, readonly body: string,
- *   readonly waits: boolean, readonly failure: string | null
+ *   readonly waits: boolean, readonly failure: string | null, readonly edited?: number,
+ *   readonly removed?: boolean, readonly own?: readonly string[], readonly peer?: readonly string[],
+ *   readonly reply?: Api.Named
  * }} Item
  */
 
@@ -34,11 +37,27 @@ const KEPT = 300;
  * @param {Api.Message} message
  * @returns {Item}
  */
-function itemOf({ id, seq, num, at, out: mine, body, waits: waited }) {
+function itemOf(message) {
+  const { id, seq, num, at, out: mine, body, waits: waited } = message;
   const out = mine === true;
   const waits = waited === true;
   const shown = out ? `key ${id}` : `seq ${seq}`;
-  return { id: shown, key: id, seq, num, at, out, body, waits, failure: null };
+  const item = { id: shown, key: id, seq, num, at, out, body, waits, failure: null };
+  return { ...item, ...saidOf(message) };
+}
+
+/**
+ * What others have said of a message, and what it replies to.
+ * @param {Partial<Item>} message
+ */
+function saidOf({ edited, removed, own, peer, reply }) {
+  return {
+    ...(edited === undefined ? {} : { edited }),
+    ...(removed === true ? { removed } : {}),
+    ...(own === undefined || own.length === 0 ? {} : { own }),
+    ...(peer === undefined || peer.length === 0 ? {} : { peer }),
+    ...(reply === undefined ? {} : { reply }),
+  };
 }
 
 /** The messages of one conversation that are known here. */
@@ -103,6 +122,27 @@ export class Timeline {
   add(message) {
     this.#kept.set(message.seq, itemOf(message));
     if (message.out === true) this.#waiting.delete(message.id);
+  }
+
+  /**
+   * Changes the message that a change names; what is not here comes changed with its page.
+   * @param {Api.Change} change
+   * @returns {Item | undefined} the message as it is now
+   */
+  change(change) {
+    const { num, out = false } = change.of ?? { num: 0 };
+    const item = num === 0 ? undefined : this.named({ num, out });
+    if (item === undefined || item.seq === 0) return undefined;
+    const message = changed(/** @type {never} */ (item), change);
+    const { edited: _1, removed: _2, own: _3, peer: _4, ...rest } = /** @type {Item} */ (message);
+    const now = { ...rest, ...saidOf(message) };
+    this.#kept.set(item.seq, now);
+    return now;
+  }
+
+  /** The message that a reply names, where it is here. @param {Api.Named} named */
+  named({ num, out }) {
+    return this.items().findLast((item) => item.num === num && item.out === (out === true));
   }
 
   /** A message that was handed to the client. @param {Pick<Api.PendingMessage, "key" | "body" | "at">} message */

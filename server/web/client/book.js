@@ -222,7 +222,10 @@ export class Book {
     const peer = String(e["with"]);
     const marks = { lastSeq: 0, lastAt: 0, unread: 0, readUpTo: 0, delivered: 0, read: 0 };
     const c = this.conversations.get(peer) ?? { with: peer, ...marks, waiting: [] };
-    if (e["k"] === "message") {
+    if (e["k"] === "message" && e["change"] !== undefined) {
+      // It is not unread, and the conversation keeps its place.
+      this.conversations.set(peer, { ...c, waiting: waitingAfter(c.waiting, e) });
+    } else if (e["k"] === "message") {
       const unread = c.unread + (e["out"] === true ? 0 : 1);
       const waiting = waitingAfter(c.waiting, e);
       const lastAt = Number(e["at"]);

@@ -1,7 +1,8 @@
 // @ts-check
 /** What an application asks for by one command each. */
+import { newKey } from "./bytes.js";
 import { laneOf } from "./commands.js";
-import { signedOut } from "./error.js";
+import { RoostError, signedOut } from "./error.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -17,6 +18,7 @@ import { signedOut } from "./error.js";
  *   timing: Api.Timing,
  *   status: () => Api.State["status"],
  *   lastSeq: (peer: string) => number,
+ *   limits: () => Readonly<Record<string, number>>,
  *   present: (presence: Api.OwnPresence | null) => void,
  *   enqueue: (t: string, fields: Json, how?: Parameters<Commands["add"]>[2]) => Promise<unknown>
  * }} CallsHost
@@ -59,6 +61,30 @@ export class Calls {
     return this.#host.enqueue(t, fields, { repeat, deadlineMs: this.#host.timing.requestMs });
   }
 
+  /**
+   * What changes a message, behind the messages to the same person.
+   * @param {string} t
+   * @param {string} to
+   * @param {Json} fields
+   * @param {{ readonly key?: string } | undefined} options
+   */
+  #changeMessage(t, to, fields, { key = newKey() } = {}) {
+    const limits = this.#host.limits();
+    if (Object.keys(limits).length > 0 && limits["reactionsMax"] === undefined) {
+      const message = "The server is of an earlier version, which has no edits and no reactions";
+      return Promise.reject(new RoostError("unsupported", message));
+    }
+    const sent = this.#host.enqueue(t, { ...fields, to, key }, { lane: laneOf(to) });
+    return /** @type {Promise<Api.Sent>} */ (sent);
+  }
+
+  /** @type {Api.Client["edit"]} */
+  edit = (to, num, body, options) => this.#changeMessage("edit", to, { num, body }, options);
+  /** @type {Api.Client["remove"]} */
+  remove = (to, num, options) => this.#changeMessage("remove", to, { num }, options);
+  /** @type {Api.Client["react"]} */
+  react = (to, { num, out }, emoji, options) =>
+    this.#changeMessage("react", to, { num, out: out === true, emoji }, options);
   /** @type {Api.Client["setPresence"]} */
   setPresence = (presence) => {
     const fields = presence === null ? { invisible: true } : { ...presence };

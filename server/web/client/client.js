@@ -6,7 +6,7 @@
 import { Addresses } from "./addresses.js";
 import { newKey } from "./bytes.js";
 import { Calls } from "./calls.js";
-import { Commands, laneOf } from "./commands.js";
+import { Commands, given, laneOf } from "./commands.js";
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { closed, RoostError, signedOut } from "./error.js";
@@ -56,6 +56,7 @@ export class RoostClient extends Calls {
       timing,
       status: () => this.#connection.status,
       lastSeq: (peer) => this.conversations.get(peer)?.lastSeq ?? 0,
+      limits: () => this.#told.limits,
       present: (presence) => this.#presence = presence,
       enqueue: (t, fields, how) => this.#enqueue(t, fields, how),
     });
@@ -376,7 +377,7 @@ export class RoostClient extends Calls {
   }
 
   /** @type {Api.Client["send"]} */
-  send = (to, body, { ext, key = newKey() } = {}) => {
+  send = (to, body, { ext, key = newKey(), reply } = {}) => {
     const { pendingMax = 1000 } = this.#options;
     const refusal = this.#refusal();
     if (refusal !== null) return Promise.reject(refusal);
@@ -389,7 +390,7 @@ export class RoostClient extends Calls {
       const message = `Cannot take a message: ${pendingMax} wait to be sent already`;
       return Promise.reject(new RoostError("limit_reached", message));
     }
-    const fields = { to, key, body, ...(ext === undefined ? {} : { ext }) };
+    const fields = { to, key, body, ...given({ ext, reply }) };
     const at = Date.now();
     const slot = this.#record.addMessage({ fields, at, tries: 0 });
     const sent = this.#commands.add("send", fields, { lane: laneOf(to), slot, at });

@@ -282,6 +282,15 @@ export function laneOf(to) {
   return `to ${String(to).normalize("NFKC").toLowerCase().split("@")[0]}`;
 }
 
+/**
+ * The fields that have a value.
+ * @param {Readonly<Record<string, unknown>>} fields
+ * @returns {Json}
+ */
+export function given(fields) {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
 /** Under which a lane is withheld; no kind of command is called so. @param {string} lane */
 const laneKey = (lane) => `lane ${lane}`;
 

@@ -9,6 +9,7 @@ import { badRequest } from "./error.js";
 /** Every event. @type {readonly (keyof Api.Events)[]} */
 export const EVENTS = [
   "message",
+  "change",
   "undelivered",
   "receipt",
   "read",

@@ -8,6 +8,13 @@ import { newKey } from "./bytes.js";
  * @import { Method } from "./tab_message.js"
  */
 
+/**
+ * A call that is made again by another tab has the same key.
+ * @template {{ readonly key?: string }} T
+ * @param {T} options
+ */
+const keyed = (options) => ({ ...options, key: options.key ?? newKey() });
+
 /** See the head of this file. */
 export class Forwarding {
   #mirror;
@@ -58,8 +65,14 @@ export class Forwarding {
   }
 
   /** @type {Api.Client["send"]} */
-  send = (to, body, options = {}) =>
-    this.#ask("send", to, body, { ...options, key: options.key ?? newKey() });
+  send = (to, body, options = {}) => this.#ask("send", to, body, keyed(options));
+  /** @type {Api.Client["edit"]} */
+  edit = (to, num, body, options = {}) => this.#ask("edit", to, num, body, keyed(options));
+  /** @type {Api.Client["remove"]} */
+  remove = (to, num, options = {}) => this.#ask("remove", to, num, keyed(options));
+  /** @type {Api.Client["react"]} */
+  react = (to, message, emoji, options = {}) =>
+    this.#ask("react", to, message, emoji, keyed(options));
   /** @type {Api.Client["register"]} */
   register = (account) => this.#ask("register", account);
   /** @type {Api.Client["signIn"]} */

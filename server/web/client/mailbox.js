@@ -171,9 +171,10 @@ export class Mailbox {
   #durable(e) {
     this.book.apply(e);
     const { k } = e;
-    if (k === "message" && e["out"] !== true) this.#askAck();
+    const changes = k === "message" && e["change"] !== undefined;
+    if (k === "message" && e["out"] !== true && !changes) this.#askAck();
     const roster = k === "roster_removed" || k === "blocked" || k === "settings";
-    const event = roster ? "roster" : /** @type {keyof Api.Events} */ (k);
+    const event = roster ? "roster" : changes ? "change" : /** @type {keyof Api.Events} */ (k);
     this.#host.emitter.emit(event, /** @type {never} */ (e));
   }
 

@@ -80,6 +80,7 @@ export function partOf(client, event, detail) {
   const { state, pending, otherDevices } = client;
   switch (event) {
     case "message":
+    case "change":
     case "receipt":
     case "read":
     case "undelivered":

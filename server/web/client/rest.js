@@ -78,6 +78,13 @@ export function asRequest(t, f) {
       const headers = { "idempotency-key": String(f["key"]) };
       return { method: "POST", path: "/v1/messages", not: ["key"], headers };
     }
+    case "edit":
+    case "remove":
+    case "react": {
+      const headers = { "idempotency-key": String(f["key"]) };
+      const path = { edit: "edits", remove: "removals", react: "reactions" }[t];
+      return { method: "POST", path: `/v1/messages/${path}`, not: ["key"], headers };
+    }
     case "history": {
       const query = ["before", "after", "limit"].flatMap((name) =>
         f[name] === undefined ? [] : `${name}=${part(f[name])}`

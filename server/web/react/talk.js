@@ -1,5 +1,6 @@
 // @ts-check
 /** A conversation for a component: its messages, live and from the history. */
+import { changed, isOf } from "../client/changes.js";
 import { same, TALKING } from "./view.js";
 
 /**
@@ -87,6 +88,7 @@ export class Talk {
     this.#ends = [
       ...TALKING.map((event) => client.on(event, changed)),
       client.on("message", (event) => this.#take(event)),
+      client.on("change", (event) => this.#change(event)),
       client.on("undelivered", (event) => this.#take(event)),
       client.on("signal", (signal) => this.#signal(signal)),
       client.on("snapshot", ({ reset }) => reset ? this.#renew() : this.#first()),
@@ -165,6 +167,14 @@ export class Talk {
     if (event.with !== this.#peer) return;
     this.#events.set(event.seq, event);
     if (event.k === "message" && event.out !== true) this.#types(false);
+    this.#changed();
+  }
+
+  /** @param {Api.Change} event */
+  #change(event) {
+    if (event.with !== this.#peer) return;
+    const message = [...this.#events.values()].findLast((known) => isOf(event, known));
+    if (message?.k === "message") this.#events.set(message.seq, changed(message, event));
     this.#changed();
   }
 

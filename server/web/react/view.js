@@ -109,7 +109,15 @@ export function requestsView(client) {
 }
 
 /** Events that change conversations. @type {readonly (keyof Api.Events)[]} */
-export const TALKING = ["message", "undelivered", "receipt", "read", "roster", "snapshot"];
+export const TALKING = [
+  "message",
+  "change",
+  "undelivered",
+  "receipt",
+  "read",
+  "roster",
+  "snapshot",
+];
 
 /** @param {Api.Client} client */
 export function conversationsView(client) {

@@ -296,6 +296,12 @@ export const t = {
   },
 
   message: {
+    edited: "Bearbeitet",
+    removed: "Diese Nachricht wurde entfernt",
+    reactions: "Reaktionen",
+    notLoaded: "Die Nachricht steht weiter oben",
+    both: (/** @type {string} */ name) => `Du und ${name}`,
+    replyTo: (/** @type {string} */ text) => `Antwort auf: ${text}`,
     waiting: "Wartet",
     sent: "Gesendet",
     delivered: "Zugestellt",

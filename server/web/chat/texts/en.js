@@ -296,6 +296,12 @@ export const t = {
   },
 
   message: {
+    edited: "Edited",
+    removed: "This message was removed",
+    reactions: "Reactions",
+    notLoaded: "The message is further up",
+    both: (/** @type {string} */ name) => `You and ${name}`,
+    replyTo: (/** @type {string} */ text) => `In reply to: ${text}`,
     waiting: "Waiting",
     sent: "Sent",
     delivered: "Delivered",
