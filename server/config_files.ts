@@ -4,6 +4,7 @@ import { type JwtVerifier, openJwtVerifier } from "./auth/jwt.ts";
 import { JwtConfigError } from "./auth/jwt_error.ts";
 import { issuers, oidcIssuers } from "./settings.ts";
 import type { LdapOptions } from "./system/ldap_bind.ts";
+import { parseVapidKeys, type VapidKeys } from "./push/vapid.ts";
 import type { OidcIssuerOptions } from "./auth/oidc_issuer.ts";
 import { readConfigFile, readTlsFiles, type TlsFiles } from "./system/config_files.ts";
 
@@ -58,6 +59,17 @@ async function openLdap({ ldap }: Config): Promise<LdapOptions | null> {
   return { url, startTls, ca, timeoutMs, ...how };
 }
 
+/** Reads the file of keys; null: there is none. Rejects where it cannot be used. */
+export async function openVapidFile({ push: { keyFile } }: Config): Promise<VapidKeys | null> {
+  if (keyFile === null) return null;
+  const keys = parseVapidKeys(await readConfigFile("push.keyFile", keyFile));
+  if (keys !== null) return keys;
+  throw new Error(
+    `Cannot use ${keyFile} (push.keyFile): it must be JSON with publicKey and privateKey, ` +
+      "as `npx web-push generate-vapid-keys --json` writes it",
+  );
+}
+
 /** Reads all of them; rejects with a message that says which cannot be used, and why. */
 export async function openConfigFiles(config: Config): Promise<ConfigFiles> {
   const [tls, verifier] = [await openTls(config), await openVerifier(config)];
@@ -71,6 +83,7 @@ export async function configFileFaults(config: Config): Promise<readonly string[
     openVerifier(config),
     openOidc(config),
     openLdap(config),
+    openVapidFile(config),
   ]);
   return tried.flatMap((result) =>
     result.status === "fulfilled"

@@ -79,6 +79,7 @@ function accountRate(config: Config, share: CellRates["share"]): Throttle {
 
 function protocolApp(served: Served): Hono {
   const { config, open, host, addresses, pages, proxies, edge, counting, share } = served;
+  const { push } = served.services;
   const { node: { id: node, cell } } = open;
   const calls = cell?.calls ?? null;
   const reach = new SessionReach({ node, session: (id) => edge.session(id), calls });
@@ -91,6 +92,7 @@ function protocolApp(served: Served): Hono {
       passwordLengthMin: config.registration.passwordCharsMin,
       ...(host.oidc == null ? {} : { issuers: host.oidc.issuers }),
       ...(config.ldap.url === null ? {} : { directory: true }),
+      ...(push === null ? {} : { push: { publicKey: push.publicKey } }),
     },
     allowedOrigins: () => [...served.allowedOrigins(), ...pages.origins],
     publicUrl: config.server.publicUrl,

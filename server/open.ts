@@ -14,7 +14,7 @@ import type { Ports, Random, Runtime, Store } from "./node/ports.ts";
 import type { Registers } from "./node/cell_value.ts";
 import type { Evacuation } from "./node/evacuation.ts";
 import { openEvacuation } from "./open_moves.ts";
-import type { MoveOutcome, SilentCause } from "../shard/effects.ts";
+import type { MoveOutcome, PushEffect, SilentCause } from "../shard/effects.ts";
 import type { SignInOptions } from "./auth/sign_in_options.ts";
 import { configFilePaths } from "./config/paths.ts";
 import { type DataDir, openDataDir, sharedDataDir, workerSockets } from "./system/data_dir.ts";
@@ -101,13 +101,15 @@ export interface OpenOptions {
   readonly input?: ConfigInput;
   /** As in `Launcher.startRoost`. */
   readonly ending?: AbortSignal;
+  /** Sends push messages. */
+  readonly push?: (push: PushEffect) => void;
 }
 
 /** Takes the data directory, opens the store and reads the logs. */
 export async function openNode(
   config: Config,
   deliver: (packet: EdgePacket) => void,
-  { makes, serves, share = null, lease = null, promoted = null, input, ending }: OpenOptions,
+  { makes, serves, share = null, lease = null, promoted = null, input, ending, push }: OpenOptions,
 ): Promise<OpenNode> {
   const random = systemRandom();
   const { dir, out, log } = await openDir(config, random, makes, share);
@@ -146,7 +148,7 @@ export async function openNode(
       usedTwice: (why) => reportError(new NodeIdUsedTwice(why)),
       limits: shardLimits(config, tag),
       ...sizesOf(config, share),
-      ...counted(counters, deliver),
+      ...counted(counters, deliver, push),
     });
     await started(node);
     const evacuation = begin({ ...ports, ...shared }, cells, node, station, () => about.busy);
@@ -284,10 +286,15 @@ function machineOf(config: Config, random: Random, log: LiveLog) {
   return { timers, random, log, retries: retries(config), clock: systemClock() };
 }
 
-/** Takes what a node has for its edge, and counts what it observes. */
-function counted({ commits, messages, moves }: Counters, deliver: (packet: EdgePacket) => void) {
+/** Takes what a node has for its edge and for push services, and counts what it observes. */
+function counted(
+  { commits, messages, moves }: Counters,
+  deliver: (packet: EdgePacket) => void,
+  push: OpenOptions["push"],
+) {
   return {
     deliver,
+    ...(push === undefined ? {} : { push }),
     observeCommit(ms: number, rows: number, bytes: number) {
       commits.latencyMs.observe(ms);
       commits.rows.observe(rows);

@@ -6,6 +6,7 @@ import type { AccountId, AccountName } from "../shard/name/ids.ts";
 import type { Config } from "./config/config.ts";
 import type { GatewayDeps } from "./gateway/gateway_deps.ts";
 import type { OpenNode } from "./open.ts";
+import type { Push } from "./open_push.ts";
 import type { StoreError } from "./node/ports.ts";
 import type { Trial } from "./edge/edge_deps.ts";
 import { EXPERIMENTS, Experiments } from "./gateway/experiments.ts";
@@ -20,6 +21,8 @@ export interface Services {
   readonly experiments: Experiments;
   /** The experiment with the offline grace, as the edge takes part in it. */
   readonly trial: Trial;
+  /** What sends push messages; null where nothing does. */
+  readonly push: Push | null;
 }
 
 const COUNTED = { opened: "sessions", resumed: "resumes", falseOffline: "false_offlines" } as const;
@@ -73,7 +76,7 @@ export async function openServices(
     "audit" | "ports" | "node" | "cells" | "registers"
   >,
   openSession: GatewayDeps["open"],
-): Promise<Services> {
+): Promise<Omit<Services, "push">> {
   const post = systemPostHook(targetRules(config));
   const { asks, id } = node;
   const cell = { node: id, asks, claimOf: (name: AccountName) => claimOf(node, name) };

@@ -12,6 +12,7 @@ import type { JwtAlgorithm, KeySource } from "./auth/jwt_keys.ts";
 import type { OidcIssuerOptions } from "./auth/oidc_issuer.ts";
 import type { LinkOptions } from "./ops/accounts.ts";
 import type { ProtocolLimits } from "./v1/limits.ts";
+import type { PushLimits } from "./push/push_sender.ts";
 import type { Rates } from "./v1/rates.ts";
 import type { ScramMechanism } from "../shard/ops.ts";
 import type { ShardLimits } from "../shard/limits.ts";
@@ -49,7 +50,7 @@ export function retries({ gateway }: Config): Retries {
 }
 
 /** Bounds of the shards; `restoreTag` as in `ShardLimits`. */
-export function shardLimits({ limits, storage }: Config, restoreTag = ""): ShardLimits {
+export function shardLimits({ limits, push, storage }: Config, restoreTag = ""): ShardLimits {
   return {
     ...FIXED_SHARD,
     restoreTag,
@@ -75,6 +76,8 @@ export function shardLimits({ limits, storage }: Config, restoreTag = ""): Shard
     retentionMs: storage.retentionDays * DAY_MS,
     dedupeWindowMs: storage.dedupeDays * DAY_MS,
     dedupeEntriesMax: storage.dedupeEntriesMax,
+    pushGraceMs: push.graceMs,
+    pushAgeMaxMs: push.ageMaxHours * HOUR_MS,
     cacheIdleMs: storage.cacheIdleMs,
     cacheAccountsMax: storage.cacheUsersMax,
     checkpointMs: storage.checkpointIntervalMs,
@@ -82,7 +85,8 @@ export function shardLimits({ limits, storage }: Config, restoreTag = ""): Shard
 }
 
 /** Bounds of what clients may send. */
-export function protocolLimits({ limits }: Config): ProtocolLimits {
+export function protocolLimits(config: Config): ProtocolLimits {
+  const { limits, push } = config;
   return {
     ...FIXED_PROTOCOL,
     frameBytesMax: limits.frameBytesMax,
@@ -90,6 +94,7 @@ export function protocolLimits({ limits }: Config): ProtocolLimits {
     extBytesMax: limits.extBytesMax,
     statusBytesMax: limits.statusBytesMax,
     signalBytesMax: limits.signalBytesMax,
+    push: push.enabled ? pushRules(config) : null,
   };
 }
 
@@ -254,6 +259,19 @@ export function wsLimits({ limits, timeouts }: Config): WsLimits {
 /** Where webhooks may go. */
 export function targetRules({ gateway }: Config): TargetRules {
   return { privateToo: gateway.privateTargets, ports: gateway.webhookPorts };
+}
+
+/** Where push services may be. */
+export function pushRules({ push }: Config): TargetRules {
+  return { privateToo: push.privateTargets, ports: push.ports, of: "push" };
+}
+
+/** Bounds of sending push messages. */
+export function pushLimits({ push, server: { domain } }: Config): PushLimits {
+  const { timeoutMs, requestsMax, waitingMax } = push;
+  const ttlSeconds = push.ageMaxHours * 3600;
+  const contact = push.contact ?? `https://${domain}`;
+  return { timeoutMs, requestsMax, waitingMax, ttlSeconds, contact };
 }
 
 /** Bounds of the gateway and of webhooks. */

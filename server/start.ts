@@ -4,6 +4,7 @@ import type { OfflineRoost, Reload, RunningRoost } from "./cli/launcher.ts";
 import type { Config, ConfigInput } from "./config/config.ts";
 import type { ShownSetting } from "./config/show.ts";
 import type { EdgePacket } from "../shard/edge_packet.ts";
+import type { PushEffect } from "../shard/effects.ts";
 import { VERSION } from "./config/version.ts";
 import { adminDeps } from "./ops/accounts.ts";
 import { createAdminApp } from "./ops/api.ts";
@@ -54,6 +55,7 @@ import { docs } from "./web/docs/docs.ts";
 import { linkOptions, shardLimits } from "./settings.ts";
 import { exitOnBug, recordActions } from "./process_life.ts";
 import { openOperators, openServices, type Services } from "./services.ts";
+import { openPush } from "./open_push.ts";
 import { recordAction } from "./system/offline_actions.ts";
 import { systemProfiler } from "./system/profiler.ts";
 import { type Process, systemProcess } from "./system/process.ts";
@@ -234,7 +236,10 @@ export async function startNode(
   // those that there are.
   const early: EdgePacket[] = [];
   let deliver: (packet: EdgePacket) => void = (packet) => void early.push(packet);
+  // What it is not asked to do before it can is asked for again.
+  let push: (push: PushEffect) => void = () => {};
   const open = await openNode(config, (p) => deliver(p), {
+    push: (p) => push(p),
     makes: true,
     serves: true,
     share,
@@ -247,9 +252,9 @@ export async function startNode(
   exitOnBug(process, open.log, open.flushLog, open.ports.timers);
   try {
     const invite = isFirst(share) ? await firstInvite(config, open) : null;
-    const services: Services = await openServices(config, open, (o, done) => {
-      front.openSession(o, done);
-    });
+    const opened = await openServices(config, open, (o, done) => front.openSession(o, done));
+    const services: Services = { ...opened, push: await openPush(config, open) };
+    push = (p) => services.push?.sender.take(p);
     const acme = await openAcme(config, open);
     const front = await createFront(config, open, process, services, acme?.tls ?? null);
     deliver = announceFirst(services.gateway.presences, (packet) => front.deliver(packet));
@@ -308,6 +313,7 @@ function stopper({ timeouts: { drainMs } }: Config, open: OpenNode, parts: {
     giving();
     moves?.evacuation.stop();
     services.gateway.stop();
+    services.push?.sender.stop();
     open.registers.stop();
     front.drain()
       .then(() => acme?.stop())

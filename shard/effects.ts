@@ -5,6 +5,7 @@ import type { MovedRowId } from "./federation/move_message.ts";
 import type { OpName, Ops } from "./ops.ts";
 import type { ShardPacket } from "./message/packets.ts";
 import type { HeadRow } from "./account/head_rows.ts";
+import type { PushTarget } from "./account/push_targets.ts";
 import type { RowChange } from "./account/checkpoint.ts";
 import type { Result } from "./errors.ts";
 
@@ -172,6 +173,25 @@ export const MOVE_OUTCOMES = ["left", "arrived", "cancelled"] as const;
 /** See `MOVE_OUTCOMES`. */
 export type MoveOutcome = typeof MOVE_OUTCOMES[number];
 
+/** A push message that is to be sent; all texts are clear. */
+export interface PushEffect {
+  readonly kind: "push";
+  readonly name: AccountName;
+  /** Who has written. */
+  readonly with: AccountName;
+  /** Position of the first message that it is about, and of the last one. */
+  readonly seq: number;
+  readonly last: number;
+  /** When the last one came (ms). */
+  readonly at: number;
+  /** Unread messages of the conversation, and of all. */
+  readonly unread: number;
+  readonly unreadTotal: number;
+  /** The last one's text; "" where it is not known. */
+  readonly body: string;
+  readonly targets: readonly PushTarget[];
+}
+
 /** What a shard wants done. */
 export type Effect =
   | {
@@ -235,6 +255,8 @@ export type Effect =
   | { readonly kind: "refused_silently"; readonly cause: SilentCause; readonly count: number }
   /** An account has left this cell, arrived in it, or stays after all: for the metrics. */
   | { readonly kind: "moved"; readonly outcome: MoveOutcome }
+  /** A push message of these devices' push subscriptions: the node replies by `push.settle`. */
+  | PushEffect
   /** Read the log again from its first row, as at start. */
   | { readonly kind: "recover"; readonly reading: number }
   /** A step threw `error` on an input of the kind `input`; the shard has dropped it and reloads. */

@@ -51,6 +51,10 @@ export interface ShardLimits {
   readonly headShape: HeadShape;
   /** Delay within which delivery receipts of a conversation are merged. */
   readonly receiptDelayMs: number;
+  /** A push message is sent if nobody is at a device for so long after a message (ms). */
+  readonly pushGraceMs: number;
+  /** A message that is older (ms) is worth none any more. */
+  readonly pushAgeMaxMs: number;
   /** An unused account leaves memory after this. */
   readonly cacheIdleMs: number;
   /** Accounts in memory above which the least recently used clean ones leave earlier. */

@@ -18,6 +18,7 @@ import type { CellOps } from "./federation/cell_ops.ts";
 import type { Credentials, MessagesFrom, ScramKey } from "./record/fields.ts";
 import type { HistoryPage } from "./mailbox/conversation_page.ts";
 import type { MailboxBody, MailboxEvent } from "./mailbox/mailbox_event.ts";
+import type { PushOps } from "./account/push_ops.ts";
 import type { RosterItemView } from "./roster/roster.ts";
 import type { SubscriptionState } from "./roster/subscription.ts";
 
@@ -132,7 +133,7 @@ export interface InviteView {
 export type PasswordProof = Uint8Array | null;
 
 /** Requests about one account: name of the operation → `{in, out}`. */
-export interface Ops extends CellOps, SignInOps {
+export interface Ops extends CellOps, SignInOps, PushOps {
   /** Creates the account. `conflict` where the name is taken, deleted or closed. */
   "account.create": {
     in: {

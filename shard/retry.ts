@@ -93,6 +93,10 @@ export const RETRY_POLICIES = {
   detach: policy(250, 500, 30_000),
   announce: policy(250, 500, 10_000),
   read: policy(250, 500, 10_000),
+  /** Push messages that a push service did not take: it may ask for more time than that. */
+  push: { leastMs: 5000, baseMs: 10_000, capMs: 600_000, askedMaxMs: 86_400_000 },
+  /** Push services that fail all the time. */
+  push_service: policy(1000, 4000, 60_000),
   /**
    * Orders of certificates: an authority such as Let's Encrypt refuses a name after five failures in
    * an hour, and says for how long, up to days.

@@ -17,6 +17,7 @@ import { type Knob, knobOf } from "./knob.ts";
 import { CELL_KNOBS } from "./cell.ts";
 import { CELLS_KNOBS } from "./cells.ts";
 import { STANDBY_KNOBS } from "./standby.ts";
+import { PUSH_KNOBS } from "./push.ts";
 import { SIGN_IN_KNOBS } from "./sign_in.ts";
 import { STORE_KNOBS } from "./store.ts";
 import { nearest } from "./nearest.ts";
@@ -33,6 +34,7 @@ const SETTINGS = z.object({
   ...STANDBY_KNOBS,
   ...LIMIT_KNOBS,
   ...GATEWAY_KNOBS,
+  ...PUSH_KNOBS,
   ...ADMIN_KNOBS,
 }).readonly();
 

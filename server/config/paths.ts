@@ -7,6 +7,7 @@ export function configFilePaths(config: Config): readonly string[] {
   const secrets = [
     config.cell.secretFile,
     config.cells.secretFile,
+    config.push.keyFile,
     config.ldap.caFile,
     config.ldap.bindPasswordFile,
     ...config.oidc.issuers.map(({ clientSecretFile }) => clientSecretFile || null),

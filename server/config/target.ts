@@ -72,6 +72,8 @@ export interface TargetRules {
   readonly privateToo: boolean;
   /** Ports that are allowed although they belong to another protocol than HTTP. */
   readonly ports: readonly number[];
+  /** The settings are those of push messages: then plain HTTP is for private receivers only. */
+  readonly of?: "push";
 }
 
 /** A checked address of a receiver. */
@@ -91,21 +93,27 @@ export interface Target {
  * when it is connected to. So are ports of other protocols than HTTP unless `ports` names them: a
  * service could otherwise speak to a mail server or a store through this one.
  */
-export function parseTarget(text: string, { privateToo, ports }: TargetRules): Result<Target> {
+export function parseTarget(text: string, rules: TargetRules): Result<Target> {
+  const { privateToo, ports, of } = rules;
   const wrong = (why: string) => fail("bad_request", `url ${why}`);
   if (text.length > URL_CHARS_MAX || !URL.canParse(text)) return wrong("is not a URL");
   const url = new URL(text);
   const tls = url.protocol === "https:";
   if (!tls && url.protocol !== "http:") return wrong("must begin with https: or http:");
+  if (!tls && of === "push" && !privateToo) return wrong("must begin with https:");
   if (url.username !== "" || url.password !== "") return wrong("must not hold credentials");
   if (url.hash !== "") return wrong("must not have a fragment");
   const host = url.hostname.replace(/^\[|\]$/g, "");
   if (!privateToo && !mayBePublic(host)) {
-    return wrong("leads to a private address: see gateway.privateTargets");
+    return wrong(`leads to a private address: see ${of ?? "gateway"}.privateTargets`);
   }
   const port = url.port === "" ? (tls ? 443 : 80) : Number(url.port);
   if (isOtherPort(port) && !ports.includes(port)) {
-    return wrong(`leads to port ${port} of another protocol: see gateway.webhookPorts`);
+    return wrong(
+      `leads to port ${port} of another protocol: see ${
+        of === "push" ? "push.ports" : "gateway.webhookPorts"
+      }`,
+    );
   }
   return ok({ url: url.href, tls, host, port, path: `${url.pathname}${url.search}` });
 }

@@ -47,6 +47,9 @@ export class Effects {
         return parts.loader.dedupe(shard, effect);
       case "load_rows":
         return parts.loader.rows(shard, effect);
+      case "push":
+        if (parts.dispatch.elsewhere?.withhold(shard, effect) === true) return;
+        return parts.options.push?.(effect);
       case "refused_silently":
         return parts.options.observeRefused?.(effect.cause, effect.count);
       case "moved":

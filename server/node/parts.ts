@@ -19,7 +19,7 @@ import type { Ports } from "./ports.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import type { ShardMap } from "./shard_map.ts";
 import type { Traces, TraceStep } from "./trace.ts";
-import type { MoveOutcome, SilentCause } from "../../shard/effects.ts";
+import type { MoveOutcome, PushEffect, SilentCause } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 
 /** What a node is made with. */
@@ -38,6 +38,8 @@ export interface NodeOptions {
   readonly observeRefused?: (cause: SilentCause, count: number) => void;
   /** Called when an account has left this cell or arrived in it, or its move was given up. */
   readonly observeMoved?: (outcome: MoveOutcome) => void;
+  /** Sends a push message; absent: none is sent. */
+  readonly push?: (push: PushEffect) => void;
   /**
    * Carries a packet from one shard to another; at once where it is not given. All but rewatches may get
    * lost, and all but signals come twice: what must not is sent again, and known when it was there.

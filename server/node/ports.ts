@@ -262,6 +262,12 @@ export type HookAnswer =
  */
 export type PostHook = (request: HookRequest, done: (answer: HookAnswer) => void) => Cancel;
 
+/** A request to a push service. */
+export type PushRequest = Omit<HookRequest, "body"> & { readonly body: Uint8Array };
+
+/** The same as `PostHook` for requests to push services. */
+export type PostPush = (request: PushRequest, done: (answer: HookAnswer) => void) => Cancel;
+
 /** Those of a part that stores nothing and repeats nothing. */
 export interface Runtime {
   readonly clock: Clock;

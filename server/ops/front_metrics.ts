@@ -8,6 +8,7 @@ import type { Edge } from "../edge/edge.ts";
 import type { Experiments } from "../gateway/experiments.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import type { Meter, Sample } from "../node/meter.ts";
+import type { Push } from "../open_push.ts";
 import type { Node } from "../node/node.ts";
 import type { Process } from "../system/process.ts";
 import type { ProcessFigures } from "../system/process_figures.ts";
@@ -31,6 +32,7 @@ import {
 } from "../http/reload_counters.ts";
 import { registerEdge } from "../edge/edge_series.ts";
 import { registerExperiments, registerGateway } from "../gateway/series.ts";
+import { registerPush } from "../push/series.ts";
 import { registerStandby, type StoresHere } from "../standby/standby_series.ts";
 import { type CellEvacuation, registerMoves } from "./moves_series.ts";
 import { registerNode } from "../node/node_series.ts";
@@ -76,6 +78,8 @@ export interface MetricsSources {
   readonly edge: Edge;
   readonly gateway: Gateway;
   readonly experiments: Experiments;
+  /** null: no push messages are sent. */
+  readonly push: Push | null;
   readonly node: Node;
   readonly cells: CellMesh | null;
   readonly evacuation: CellEvacuation | null;
@@ -142,6 +146,7 @@ export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
   registerGateway(to, sources.gateway);
   registerExperiments(to, sources.experiments);
   registerProcess(to, sources.process, sources.figures, sources.startedAtMs);
+  registerPush(to, sources.push?.sender ?? null);
   if (to.unregistered.length > 0) throw new Error(`Metrics: nothing counts ${to.unregistered}`);
   sources.telemetry?.meter(to);
   return async () => {

@@ -196,6 +196,13 @@ export const SERIES: readonly Series[] = [
     "state",
   ),
   counter(
+    "roost_push_messages_total",
+    "Push messages by what became of them; failed ones and those put off are tried again.",
+    "outcome",
+  ),
+  gauge("roost_push_waiting", "Push messages that wait for their turn."),
+  gauge("roost_push_services_failing", "Push services that fail all the time."),
+  counter(
     "roost_experiment_events_total",
     "What happened to accounts of running experiments, by arm.",
     "experiment",

@@ -1,12 +1,19 @@
 /**
- * Posts webhooks: HTTP/1.1 over a connection of its own to an address that was checked after the
+ * Posts webhooks and push messages: HTTP/1.1 over a connection of its own to an address that was checked after the
  * name was looked up, so that no response of a name server can lead it elsewhere. It tries each
  * allowed address of the name within the timeout, also where a connection ends without a response:
  * a receiver that gets a batch twice knows it by its id. It follows no redirect, and reads only the
  * head of the response.
  */
 import { lookup } from "node:dns/promises";
-import type { Cancel, HookAnswer, HookRequest, PostHook } from "../node/ports.ts";
+import type {
+  Cancel,
+  HookAnswer,
+  HookRequest,
+  PostHook,
+  PostPush,
+  PushRequest,
+} from "../node/ports.ts";
 import { dialFirst, dialOrder, type Resolved } from "./dial.ts";
 import { isPublicIp, parseTarget, type Target, type TargetRules } from "../config/target.ts";
 import { VERSION } from "../config/version.ts";
@@ -21,8 +28,11 @@ export type Resolve = (host: string) => Promise<readonly Resolved[]>;
 const systemResolve: Resolve = (host) => lookup(host, { all: true });
 
 /** Makes the port; `rules` says where receivers may be. */
-export function systemPostHook(rules: TargetRules, resolve: Resolve = systemResolve): PostHook {
-  return (request, done) => {
+export function systemPostHook(
+  rules: TargetRules,
+  resolve: Resolve = systemResolve,
+): PostHook & PostPush {
+  return (request: HookRequest | PushRequest, done: (answer: HookAnswer) => void) => {
     const given = new AbortController();
     let open = true;
     const cancel: Cancel = () => {
@@ -59,15 +69,16 @@ export function allowedAddresses(
   host: string,
   found: readonly Resolved[],
   privateToo: boolean,
+  of?: TargetRules["of"],
 ): readonly string[] {
   if (found.length === 0) throw new Error(`${host} has no address`);
   const allowed = privateToo ? found : found.filter(({ address }) => isPublicIp(address));
   if (allowed.length > 0) return dialOrder(allowed);
-  throw new Error(`${host} leads to a private address: see gateway.privateTargets`);
+  throw new Error(`${host} leads to a private address: see ${of ?? "gateway"}.privateTargets`);
 }
 
 async function run(
-  request: HookRequest,
+  request: HookRequest | PushRequest,
   rules: TargetRules,
   resolve: Resolve,
   signal: AbortSignal,
@@ -75,7 +86,7 @@ async function run(
   const target = parseTarget(request.url, rules);
   if (!target.ok) return { kind: "failed", reason: target.message };
   const { host } = target.value;
-  let left = allowedAddresses(host, await resolve(host), rules.privateToo);
+  let left = allowedAddresses(host, await resolve(host), rules.privateToo, rules.of);
   const bytes = requestBytes(target.value, request);
   const failures: unknown[] = [];
   while (left.length > 0 && !signal.aborted) {
@@ -158,10 +169,13 @@ class Connections {
 
 const utf8 = new TextEncoder();
 
-function requestBytes(target: Target, { headers, body }: HookRequest): Uint8Array {
+function requestBytes(
+  target: Target,
+  { headers, body }: HookRequest | PushRequest,
+): Uint8Array {
   const { host, port, path, tls } = target;
   const name = host.includes(":") ? `[${host}]` : host;
-  const bytes = utf8.encode(body);
+  const bytes = typeof body === "string" ? utf8.encode(body) : body;
   const lines = [
     `POST ${path} HTTP/1.1`,
     `host: ${port === (tls ? 443 : 80) ? name : `${name}:${port}`}`,

@@ -3,6 +3,7 @@
  * the OpenAPI document, and the tests hold every encoder to them.
  */
 import { z } from "zod";
+import { PUSH_CONTENTS } from "../../shard/account/push_targets.ts";
 import { ERROR_CODES, type ErrorCode } from "../../shard/errors.ts";
 
 const name = z.string().describe("An account name, normalised");
@@ -194,6 +195,12 @@ export const ANSWERS = {
     expiresAt: ms,
     online: z.boolean(),
   }),
+  Push: z.object({
+    device: z.string(),
+    at: ms.describe("When the device has said so last"),
+    service: z.string().describe("The origin of its push service"),
+    content: z.enum(PUSH_CONTENTS),
+  }),
   SignedIn: z.object({
     user: name,
     device: z.string(),
@@ -239,6 +246,8 @@ export const ANSWERS = {
       .describe("Issuers to sign in with; absent: none"),
     directory: z.literal(true).optional()
       .describe("Passwords are checked by a directory too: SCRAM does not do for its users"),
+    push: z.object({ publicKey: z.string() }).optional()
+      .describe("The `applicationServerKey` of push subscriptions; absent: there are none"),
     limits,
     serverTime: ms,
   }),

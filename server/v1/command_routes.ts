@@ -133,6 +133,15 @@ const ROWS: readonly Row[] = [
     summary: "unblocks an account",
   },
   { command: "settings", method: "PUT", path: "/v1/settings", answer: null },
+  {
+    command: "push",
+    method: "PUT",
+    path: "/v1/push",
+    answer: null,
+    errors: ["limit_reached", "unsupported"],
+  },
+  { command: "unpush", method: "DELETE", path: "/v1/push", answer: null },
+  { command: "pushes", method: "GET", path: "/v1/push", answer: { listOf: "Push" } },
   { command: "devices", method: "GET", path: "/v1/devices", answer: { listOf: "Device" } },
   {
     command: "revoke",

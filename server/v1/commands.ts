@@ -23,6 +23,7 @@ import { type Content, contentOf, editOf, reactionOf, removalOf } from "./change
 import type { CommandName, ProtocolSchemas } from "./schemas.ts";
 import { devicePresence } from "./sign_in.ts";
 import { validate } from "../text/validate.ts";
+import { fromBase64url } from "../push/p256.ts";
 import type { RateClass } from "./rates.ts";
 import { encodeSnapshot } from "./encode.ts";
 import { encodeEvent, encodeRosterItem } from "../text/event_json.ts";
@@ -124,6 +125,7 @@ export function commandTable(schemas: ProtocolSchemas): CommandTable {
     ...mailboxCommands(define),
     ...presenceCommands(define),
     ...rosterCommands(define),
+    ...pushCommands(define),
     ...accountCommands(define),
     ...factorCommands(define),
   };
@@ -296,6 +298,36 @@ function rosterCommands(define: Define) {
     settings: define("settings", "says who may write to me", WRITE, (ctx, input, done) => {
       const { messagesFrom } = input;
       ctx.router.request(ctx.user, "settings.set", { messagesFrom }, asJson(done));
+    }),
+  };
+}
+
+const NO_PUSH = fail("unsupported", "This server sends no push messages");
+
+function pushCommands(define: Define) {
+  const set = "sends push messages to this device from now on";
+  return {
+    push: define("push", set, { cost: 2, write: true }, (ctx, input, done) => {
+      if (ctx.limits.push === null) return done(NO_PUSH);
+      const { endpoint, keys, content = "full" } = input;
+      const [p256dh, auth] = [fromBase64url(keys.p256dh)!, fromBase64url(keys.auth)!];
+      const { device } = ctx;
+      const target = { endpoint, p256dh, auth, content, service: "" };
+      ctx.router.request(ctx.user, "push.set", { device, target }, asJson(done));
+    }),
+    unpush: define("unpush", "ends push messages to this device", WRITE, (ctx, _input, done) => {
+      ctx.router.request(ctx.user, "push.remove", { device: ctx.device }, asJson(done));
+    }),
+    pushes: define("pushes", "lists the devices that get push messages", {}, (ctx, _i, done) => {
+      ctx.router.request(ctx.user, "push.list", {}, (result) => {
+        if (!result.ok) return done(result);
+        // Who knows the rest of an endpoint can send to it.
+        const shown = result.value.map(({ device, at, endpoint, content }) => {
+          const { origin } = new URL(endpoint);
+          return { device, at, service: origin, content };
+        });
+        done(ok(JSON.stringify(shown)));
+      });
     }),
   };
 }

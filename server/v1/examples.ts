@@ -10,6 +10,10 @@ type Example = { readonly t: string; readonly id: number } & Readonly<Record<str
 const SETUP = "uRk1nEw0Q2s8vYp3ZtLx5bGd7fHjKmWc";
 const CURSOR = "5NHrFZgXx0ZqPzTA:41";
 
+/** The device's public key of RFC 8291, section 5. */
+const PUSH_KEY =
+  "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+
 /** What a client says before the welcome. */
 export const GREETING_EXAMPLES: {
   readonly hello: Hello;
@@ -48,6 +52,15 @@ export const FRAME_EXAMPLES: Readonly<Record<CommandName, Example>> = {
   subscription: { t: "subscription", id: 11, contact: "bob", type: "subscribe" },
   block: { t: "block", id: 12, contact: "mallory", blocked: true },
   settings: { t: "settings", id: 13, messagesFrom: "anyone" },
+  push: {
+    t: "push",
+    id: 20,
+    endpoint: "https://push.example.net/wpush/v2/gAAAAABl",
+    keys: { p256dh: PUSH_KEY, auth: "BTBZMqHH6r4Tts7J_aSIgg" },
+    content: "sender",
+  },
+  unpush: { t: "unpush", id: 21 },
+  pushes: { t: "pushes", id: 22 },
   devices: { t: "devices", id: 14 },
   revoke: { t: "revoke", id: 15, device: "old-phone" },
   password: { t: "password", id: 16, old: "secret", new: "correct horse" },
@@ -144,6 +157,7 @@ export const ANSWER_EXAMPLES: Readonly<Record<AnswerName, unknown>> = {
   History: { events: [message], more: true },
   SnapshotAt: { cursor: CURSOR, snapshot },
   Device: { device: "phone", label: "My phone", createdAt: AT, expiresAt: AT, online: true },
+  Push: { device: "phone", at: AT, service: "https://push.example.net", content: "sender" },
   SignedIn: { user: "alice", device: "phone", token, expiresAt: AT },
   Factors: { totp: true, recoveryCodes: 10, password: true },
   TotpSetup: {

@@ -1,6 +1,7 @@
 /** The bounds of protocol v1's inputs. Text is bounded in bytes of UTF-8, lists by their length. */
 
 import { REACTIONS_MAX } from "../../shard/message/note.ts";
+import type { TargetRules } from "../config/target.ts";
 
 /** What a client may send at most. `welcome` and `GET /v1/info` tell the public ones. */
 export interface ProtocolLimits {
@@ -31,6 +32,8 @@ export interface ProtocolLimits {
   readonly pageBytesMax: number;
   /** Seconds that a long-poll may wait. */
   readonly waitSecondsMax: number;
+  /** Where push services may be; null: nobody can subscribe. */
+  readonly push: TargetRules | null;
 }
 
 /** The limits that a client needs to know, as `welcome` and `GET /v1/info` show them. */

@@ -33,6 +33,8 @@ export interface RestDeps extends ProtocolHost {
     readonly issuers?: readonly { readonly id: string; readonly name: string }[];
     /** A directory checks passwords too. */
     readonly directory?: true;
+    /** The key by which push services know this server; absent: it sends no push messages. */
+    readonly push?: { readonly publicKey: string };
   };
   /** Origins of pages that may call from elsewhere; `*` for all, empty for none. */
   allowedOrigins(): readonly string[];

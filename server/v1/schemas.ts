@@ -8,6 +8,9 @@ import type { ProtocolLimits } from "./limits.ts";
 import { SECOND_CHARS_MAX } from "../auth/second_seal.ts";
 import { exceedsBytes } from "../text/utf8.ts";
 import { REACTIONS_MAX } from "../../shard/message/note.ts";
+import { fromBase64url, isPoint } from "../push/p256.ts";
+import { parseTarget } from "../config/target.ts";
+import { PUSH_CONTENTS } from "../../shard/account/push_targets.ts";
 import type { IssueParams } from "../text/validate.ts";
 
 /** Text of at most `bytesMax` bytes of UTF-8 (over it: `too_large`) without lone surrogates. */
@@ -228,6 +231,9 @@ function commandSchemas(f: Fields, limits: ProtocolLimits) {
     }),
     block: z.object({ contact: f.user, blocked: z.boolean() }),
     settings: z.object({ messagesFrom: z.enum(["contacts", "anyone"]) }),
+    push: pushSchema(limits),
+    unpush: none,
+    pushes: none,
     devices: none,
     revoke: z.object({ device: device.describe("The device whose token ends") }),
     password: z.object({ old: f.password, new: f.password }),
@@ -236,6 +242,29 @@ function commandSchemas(f: Fields, limits: ProtocolLimits) {
     signout: none,
     ping: none,
   };
+}
+
+/** A push subscription, as browsers make it (`PushSubscription.toJSON()`), and what is told. */
+function pushSchema(limits: ProtocolLimits) {
+  const bytes = (wanted: string, isGood: (bytes: Uint8Array) => boolean) =>
+    z.string().max(128).refine((text) => {
+      const read = fromBase64url(text);
+      return read !== null && isGood(read);
+    }, { error: `must be ${wanted} in base64url` });
+  return z.object({
+    endpoint: z.string().min(1).max(1024).check((ctx) => {
+      const target = limits.push === null ? null : parseTarget(ctx.value, limits.push);
+      if (target === null || target.ok) return;
+      const message = target.message.replace(/^url /, "");
+      ctx.issues.push({ code: "custom", input: ctx.value, message });
+    }).describe("The push resource (RFC 8030) of this device"),
+    keys: z.object({
+      p256dh: bytes("a point of P-256 of 65 bytes", isPoint),
+      auth: bytes("16 bytes", ({ length }) => length === 16),
+    }).describe("For RFC 8291"),
+    content: z.enum(PUSH_CONTENTS).optional()
+      .describe("What is told: the text, who has written, or that somebody has; absent: `full`"),
+  });
 }
 
 /** A page of this server's origin: a path, and nothing that browsers read as another host. */

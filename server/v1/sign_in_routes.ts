@@ -365,6 +365,7 @@ function publicRoutes(): readonly Route[] {
           passwordLengthMin: info.passwordLengthMin,
           issuers: info.issuers,
           directory: info.directory,
+          push: info.push,
           serverTime: clock.wallMs(),
         });
         return Promise.resolve(ok(objectText({ ...fields, limits: protocol.limitsJson })));

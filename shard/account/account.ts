@@ -19,6 +19,13 @@ import { AccountRuntime } from "./account_runtime.ts";
 import { Conversation, type ReadonlyConversation } from "../mailbox/conversation.ts";
 import { HEAD_SHAPE, type HeadShape } from "./head_pages.ts";
 import { type Items, LazyMap, type ReadonlyItems, type ReadonlyLazyMap } from "./lazy_map.ts";
+import {
+  forgetPushMark,
+  NO_PUSH_MARKS,
+  NO_PUSH_TARGETS,
+  type PushMark,
+  type PushTarget,
+} from "./push_targets.ts";
 import { Mailbox, type ReadonlyMailbox } from "../mailbox/mailbox.ts";
 import { type ReadonlyUnreadMail, UnreadMail } from "./unread_mail.ts";
 
@@ -105,6 +112,10 @@ export class AccountState {
   identities: readonly string[] = NO_IDENTITIES;
   /** What a sign-in by password has to prove besides; null: nothing. */
   factors: Factors | null = null;
+  /** Where its push messages go; the one that was set last is the last. */
+  pushTargets: readonly PushTarget[] = NO_PUSH_TARGETS;
+  /** Conversations with unread messages of which a push message is owed or was sent. */
+  pushMarks: ReadonlyMap<AccountName, PushMark> = NO_PUSH_MARKS;
   mailbox = new Mailbox("" as MailboxId);
   readonly lazyRoster = new LazyMap<RosterItem>();
   readonly lazyBlocked = new LazyMap<Block>();
@@ -216,6 +227,7 @@ export class AccountState {
     if (c === undefined) return;
     this.conversations.delete(peer);
     this.undelivered.delete(peer);
+    forgetPushMark(this, peer);
     this.unread.settle(c.index, Infinity);
     this.pairGeneration++;
     this.pairOutFloor = Math.max(this.pairOutFloor, c.pairOut);

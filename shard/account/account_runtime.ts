@@ -21,6 +21,20 @@ export interface Successor {
   readonly isNewest: boolean;
 }
 
+/** How far a push message is that the account owes. */
+export interface PushProgress {
+  /** As in its mark. */
+  readonly seq: number;
+  /** Monotonic time (ms) before which nothing is done about it. */
+  dueMs: number;
+  /** Looks at connections that have not confirmed the message. */
+  looks: number;
+  /** Times that a push service has not taken it. */
+  tries: number;
+  /** Devices that need none any more. */
+  readonly done: Set<string>;
+}
+
 /** One account's runtime state. */
 export class AccountRuntime {
   /** Who may see it by contacts that nobody has looked at singly; null: not asked yet. */
@@ -72,8 +86,20 @@ export class AccountRuntime {
   // Most accounts have nothing in their outbox.
   #progress: FewMap<AccountName, OutboxProgress> | null = null;
 
+  // Few accounts ever owe a push message.
+  #pushes: FewMap<AccountName, PushProgress> | null = null;
   // Few names ever belong to another account.
   #successors: FewMap<AccountName, Successor> | null = null;
+
+  /** Push messages on their way, by conversation. */
+  get pushes(): FewMap<AccountName, PushProgress> {
+    return this.#pushes ??= new FewMap();
+  }
+
+  /** It owes none any more. */
+  forgetPushes(): void {
+    this.#pushes = null;
+  }
 
   /** Whether it has asked which account is the newest of a peer's name, and takes packets by that. */
   get hasSuccessors(): boolean {

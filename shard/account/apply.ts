@@ -24,6 +24,7 @@ import type { Conversation } from "../mailbox/conversation.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
 import { isChanging, sentExt } from "../message/note.ts";
 import { isKept } from "./kept_blocks.ts";
+import { applyPush, readPushMark } from "./push_targets.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 
 /** The index of events that no conversation has. */
@@ -65,6 +66,11 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
     case "identity_linked":
     case "factors":
       return applySignIn(account, entry);
+    case "push_set":
+    case "push_removed":
+    case "push_owed":
+    case "push_settled":
+      return applyPush(account, entry);
     case "invite":
       account.state = "invite";
       account.invite = { expiresAt: entry.expiresAt, usedBy: "" };
@@ -299,7 +305,7 @@ function applyMarks(account: AccountState, entry: Entry): void {
       c.deliveredIn = Math.max(c.deliveredIn, c.readIn);
       c.markRead(entry.upTo);
       account.unread.settle(c.index, entry.upTo, c.unreadAfter(entry.upTo));
-      return;
+      return readPushMark(account, entry.with);
     }
     case "unread_released": {
       const c = account.conversation(entry.with);

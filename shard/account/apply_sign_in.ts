@@ -2,6 +2,7 @@
 import type { AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
 import { ofStored } from "./factors.ts";
+import { endPush } from "./push_targets.ts";
 import { withPlace } from "./known_places.ts";
 
 type SignInEntry = Entry & {
@@ -24,7 +25,7 @@ export function applySignIn(account: AccountState, e: SignInEntry): void {
       return;
     case "device_removed":
       account.devices = account.devices.filter((d) => d.device !== e.device);
-      return;
+      return endPush(account, e.device);
     case "place_known":
       account.knownPlaces = withPlace(account.knownPlaces, e.place, e.at);
       return;

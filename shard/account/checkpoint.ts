@@ -10,6 +10,7 @@ import { arrivingKey, chunkRows, headKey, type Key, pageKey } from "./head_rows.
 import { encodeHead } from "./head.ts";
 import { encodePagedHead } from "./head_paged.ts";
 import { HeadPages } from "./head_pages.ts";
+import { owesPush } from "./push_targets.ts";
 
 /** A row to write (`value`) or to delete (null). */
 export interface RowChange {
@@ -48,13 +49,13 @@ export function owesDeletes(a: Account): boolean {
 }
 
 /**
- * Whether it owes packets, receipts or its name's home to others, or moves, or has rows left that are
- * to be deleted: a start looks at it.
+ * Whether it owes packets, receipts or its name's home to others, or push messages, or moves, or has
+ * rows left that are to be deleted: a start looks at it.
  */
 export function owesAnything(a: Account): boolean {
   const { arrival, leaving, outbox, register, runtime } = a;
   return outbox.size > 0 || runtime.owed.size > 0 || (register?.telling.length ?? 0) > 0 ||
-    leaving !== null || arrival !== null || owesDeletes(a);
+    leaving !== null || arrival !== null || owesDeletes(a) || owesPush(a);
 }
 
 /** Takes rows to delete, at most `DELETES_MAX`; what is left stays in the account's head. */

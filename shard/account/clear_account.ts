@@ -3,6 +3,7 @@ import type { AccountState } from "./account.ts";
 import { DedupeWindow } from "../message/dedupe.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
 import type { MailboxId } from "../name/ids.ts";
+import { NO_PUSH_MARKS, NO_PUSH_TARGETS } from "./push_targets.ts";
 
 /** Forgets what belongs to the account id; the name, its state and the outbox stay. */
 export function clearAccount(account: AccountState): void {
@@ -23,6 +24,8 @@ export function clearAccount(account: AccountState): void {
   account.knownPlaces = [];
   account.identities = [];
   account.factors = null;
+  account.pushTargets = NO_PUSH_TARGETS;
+  account.pushMarks = NO_PUSH_MARKS;
   account.roster.clear();
   account.withheldRequests = 0;
   account.blocked.clear();

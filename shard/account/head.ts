@@ -205,7 +205,8 @@ export function writeEndOf(w: ByteWriter, a: Account, ranges: Account["purgedRan
   w.uint(a.mailbox.gapsBefore);
   UNREAD_MAIL.write(w, [...a.unread.values()]);
   KNOWN_PLACES.write(w, a.knownPlaces);
-  if (a.identities.length > 0 || a.factors !== null) IDENTITIES.write(w, a.identities);
+  const sections = a.factors !== null || a.pushTargets.length > 0;
+  if (a.identities.length > 0 || sections) IDENTITIES.write(w, a.identities);
   writeSections(w, a);
 }
 

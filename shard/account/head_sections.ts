@@ -5,15 +5,28 @@
 import type { Account, AccountState } from "./account.ts";
 import { type ByteReader, ByteWriter } from "../record/bytes.ts";
 import { FACTORS } from "./factors.ts";
+import { readPush, writePush } from "./push_targets.ts";
 
 const FACTORS_SECTION = 1;
+const PUSH_SECTION = 2;
 
 /** Writes them; nothing where the account has none. */
-export function writeSections(w: ByteWriter, { factors }: Account): void {
-  if (factors === null) return;
-  const body = new ByteWriter(256);
-  FACTORS.write(body, factors);
-  w.uint(1).uint(FACTORS_SECTION).bytes(body.take());
+export function writeSections(w: ByteWriter, account: Account): void {
+  const { factors, pushTargets } = account;
+  const sections: [number, ByteWriter][] = [];
+  if (factors !== null) {
+    const body = new ByteWriter(256);
+    FACTORS.write(body, factors);
+    sections.push([FACTORS_SECTION, body]);
+  }
+  if (pushTargets.length > 0) {
+    const body = new ByteWriter(1024);
+    writePush(body, account);
+    sections.push([PUSH_SECTION, body]);
+  }
+  if (sections.length === 0) return;
+  w.uint(sections.length);
+  for (const [number, body] of sections) w.uint(number).bytes(body.take());
 }
 
 /** Reads them, where there are any. Throws `CorruptBytes`. */
@@ -23,5 +36,6 @@ export function readSections(r: ByteReader, account: AccountState): void {
     const number = r.uint();
     const body = r.sub(r.uint());
     if (number === FACTORS_SECTION) account.factors = FACTORS.read(body);
+    if (number === PUSH_SECTION) readPush(body, account);
   }
 }

@@ -19,6 +19,7 @@ import {
 import { FACTORS } from "./factors.ts";
 import { BODY } from "../mailbox/mailbox_event.ts";
 import { PAYLOAD } from "../message/packets.ts";
+import { PUSH_TARGET } from "./push_targets.ts";
 import { cellName, REGISTER } from "../federation/name_register.ts";
 import { HEAD_PART, rowTable } from "../federation/move_message.ts";
 import { ROSTER_ITEM } from "../roster/roster.ts";
@@ -202,6 +203,11 @@ export const ENTRIES = {
   message_changed: variant(131, { seq: uint, body: text, ext: text }),
   /** The sealed block at position `first` has these bytes from now on, for the same reason. */
   block_changed: variant(132, { first: uint, bytes }),
+  /** Push subscriptions, see `PushTarget` and `PushMark`. Programs that do not know them skip them. */
+  push_set: variant(150, PUSH_TARGET),
+  push_removed: variant(151, { device: deviceId }),
+  push_owed: variant(152, { with: accountName, seq: uint }),
+  push_settled: variant(153, { with: accountName, seq: uint, sent: bool }),
 };
 
 /** One change of one account. */

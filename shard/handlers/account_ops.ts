@@ -1,5 +1,5 @@
 /** Operations on accounts, their devices and invites. */
-import type { AccountId, AccountName, MailboxId } from "../name/ids.ts";
+import type { AccountId, AccountName, DeviceId, MailboxId } from "../name/ids.ts";
 import type { Account, Device } from "../account/account.ts";
 import type { EdgePacket } from "../edge_packet.ts";
 import type { Factors } from "../account/factors.ts";
@@ -79,23 +79,24 @@ export const setCredentials: Handler<"account.setCredentials"> = (turn, account,
   if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
   if (!stillProved(account, input.proof)) return PASSWORD_CHANGED;
   turn.append(account, { kind: "credentials", credentials: input.credentials });
-  for (const d of account.devices) {
-    if (d.device !== input.keepDevice) {
-      turn.append(account, { kind: "device_removed", device: d.device });
-    }
-  }
+  endDevices(turn, account, input.keepDevice);
   closeSessions(turn, account, "revoked", (s) => s.device !== input.keepDevice);
   return ok(null);
 };
+
+/** All but `keep`; those of outside issuers, too, that have a push subscription and no token. */
+function endDevices(turn: Turn, account: Account, keep: DeviceId | null): DeviceId[] {
+  const of = [...account.devices, ...account.pushTargets].map(({ device }) => device);
+  const ended = [...new Set(of)].filter((device) => device !== keep);
+  for (const device of ended) turn.append(account, { kind: "device_removed", device });
+  return ended;
+}
 
 /** Also ends sessions that an outside issuer's tokens opened. */
 export const signOutAccount: Handler<"account.signOut"> = (turn, account) => {
   if (account.state !== "active" && account.state !== "disabled") return NO_ACCOUNT;
   const devices = new Set(turn.presence.sessions(account.name).map((s) => s.device));
-  for (const { device } of account.devices) {
-    devices.add(device);
-    turn.append(account, { kind: "device_removed", device });
-  }
+  for (const device of endDevices(turn, account, null)) devices.add(device);
   closeSessions(turn, account, "revoked", () => true);
   return ok({ devices: devices.size });
 };
@@ -296,8 +297,9 @@ export const revokeDevice: Handler<"device.revoke"> = (turn, account, input) => 
   // Any device may be attached while sessions are still to be announced.
   const attached = turn.presence.settling.active ||
     turn.presence.sessions(account.name).some((s) => s.device === input.device);
-  if (!known && !attached) return fail("not_found", "There is no such device");
-  if (known) turn.append(account, { kind: "device_removed", device: input.device });
+  const pushed = account.pushTargets.some((t) => t.device === input.device);
+  if (!known && !attached && !pushed) return fail("not_found", "There is no such device");
+  if (known || pushed) turn.append(account, { kind: "device_removed", device: input.device });
   closeSessions(turn, account, "revoked", (s) => s.device === input.device);
   return ok(null);
 };

@@ -44,6 +44,7 @@ import { clearFactors, getFactors, setFactors } from "./factor_ops.ts";
 import { identifyAccount, linkIdentity } from "./identity_ops.ts";
 import { beginMove, cancelMove, moveState } from "./move_ops.ts";
 import { nameHome, shareName } from "./name_home.ts";
+import { listPush, removePush, setPush, settlePushes } from "./push_ops.ts";
 import { block, changeSubscription, removeContact, setContact, setSettings } from "./roster_ops.ts";
 
 /** One handler for each operation. */
@@ -86,6 +87,10 @@ export const HANDLERS: { readonly [K in OpName]: Handler<K> } = {
   "roster.block": block,
   "settings.set": setSettings,
   "signal.send": sendSignal,
+  "push.set": setPush,
+  "push.remove": removePush,
+  "push.list": listPush,
+  "push.settle": settlePushes,
   "invite.create": createInvite,
   "invite.info": inviteInfo,
   "invite.revoke": revokeInvite,
@@ -126,6 +131,9 @@ export const WRITES: ReadonlySet<OpName> = new Set<OpName>([
   "roster.subscription",
   "roster.block",
   "settings.set",
+  "push.set",
+  "push.remove",
+  "push.settle",
   "invite.create",
   "invite.revoke",
   "invite.redeem",
@@ -168,6 +176,10 @@ export const REPEATABLE: ReadonlySet<OpName> = new Set<OpName>([
   "roster.set",
   "roster.block",
   "settings.set",
+  "push.set",
+  "push.remove",
+  "push.list",
+  "push.settle",
   "invite.info",
   "invite.revoke",
   "invite.redeem",

@@ -32,6 +32,7 @@ import { sendReceipts, takeReceipt, takeReceiptAck } from "./receipts.ts";
 import { answerNewest, isOfNewest, takeNewest } from "./successors.ts";
 import { InboundRate } from "../message/inbound_rate.ts";
 import { spreadOfNumber } from "../retry.ts";
+import { owePush, sendPushes } from "./push_due.ts";
 import { seenByOwner } from "../roster/roster.ts";
 
 type Pair = ShardPacket & { kind: "pair" };
@@ -257,6 +258,7 @@ function takeMessage(turn: Turn, account: Account, p: Pair, mail: MailNeeded): v
     ext,
   })!;
   turn.push(account, event, p.sinceMs);
+  owePush(turn, account, p.from, event.seq);
 }
 
 function pendingRequests(account: Account): number {
@@ -353,6 +355,7 @@ function takeGone(turn: Turn, account: Account, p: ShardPacket & { kind: "pair_g
 export function retryOwed(turn: Turn, account: Account, kind: DueKind): void {
   if (kind === "receipts") return sendReceipts(turn, account);
   if (kind === "waiting") return turn.writable ? expireWaiting(turn, account) : undefined;
+  if (kind === "push") return sendPushes(turn, account);
   if (kind === "requests") {
     const looks = account.active && turn.presence.sessions(account.name).length > 0;
     if (looks) announceRequests(turn, account, contactsOf(account));

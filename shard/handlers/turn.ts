@@ -60,9 +60,9 @@ export type Wait =
 
 /**
  * What is due: packets of the outbox, receipts, the expiry of messages that wait, the events of
- * requests, or the name's home, which other cells are to learn.
+ * requests, the name's home, which other cells are to learn, or push messages.
  */
-export type DueKind = "outbox" | "receipts" | "waiting" | "requests" | "home";
+export type DueKind = "outbox" | "receipts" | "waiting" | "requests" | "home" | "push";
 
 /** How a handler ends. */
 export type Outcome<K extends OpName> =
@@ -130,6 +130,8 @@ export interface Turn {
   scheduleRequests(account: Account, delayMs: number): void;
   /** Makes sure that other cells learn the home of the account's name, within `delayMs`. */
   scheduleHome(account: Account, delayMs: number): void;
+  /** Makes sure that push messages are sent: within `delayMs` the account is looked at. */
+  schedulePush(account: Account, delayMs: number): void;
   /** The next event time of a mailbox: never before its last. */
   eventTime(account: Account): number;
 }

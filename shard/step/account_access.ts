@@ -6,6 +6,7 @@ import type { ShardInput } from "../effects.ts";
 import type { ShardTurn } from "./shard_turn.ts";
 import { scheduleExpiry } from "../handlers/waiting_messages.ts";
 import { CorruptBytes } from "../record/bytes.ts";
+import { owesPush } from "../account/push_targets.ts";
 import { pointOf } from "../name/ids.ts";
 import { spreadOf } from "../retry.ts";
 
@@ -103,6 +104,7 @@ export class AccountAccess {
       this.#turn.scheduleHome(account, HOME_SPREAD_MS * spreadOf(account.name, 0));
     }
     scheduleExpiry(this.#turn, account);
+    if (owesPush(account)) this.#turn.schedulePush(account, this.#turn.limits.pushGraceMs);
   }
 
   /** Schedules what a loaded account owes, and runs what waits for the account. */

@@ -12,6 +12,7 @@ import type { ShardLimits } from "../limits.ts";
 import { type Account, AccountState } from "../account/account.ts";
 import { CorruptBytes } from "../record/bytes.ts";
 import { type HeadRow, readHeadRows } from "../account/head_rows.ts";
+import { owesPush } from "../account/push_targets.ts";
 import { pointOf } from "../name/ids.ts";
 
 /** Log rows that one checkpoint write deletes at most. */
@@ -365,6 +366,7 @@ export class AccountCache {
       if (account.runtime.hasSuccessors && idle < SUCCESSORS_MS) continue;
       if (account.runtime.batch > committedBatch || this.#saving.has(account)) continue;
       if (account.outbox.size > 0 || account.runtime.owed.size > 0) continue;
+      if (owesPush(account)) continue;
       if (account.leaving !== null) continue;
       this.#accounts.delete(account.name);
       leaves(account);

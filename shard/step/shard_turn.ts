@@ -118,7 +118,7 @@ export class ShardTurn implements Turn {
     const bytes = this.batch.append(account, entry, lazy);
     // What makes the head grow counts at once, so that it never outgrows a write of the store.
     account.runtime.headBytes += contactBytes(account, entry) - before;
-    if (entry.kind === "blocked" || entry.kind === "device_added") {
+    if (entry.kind === "blocked" || entry.kind === "device_added" || entry.kind === "push_set") {
       account.runtime.headBytes += bytes;
     }
     if (account.lazyConversations.size > peers) {
@@ -233,6 +233,10 @@ export class ShardTurn implements Turn {
 
   scheduleHome(account: Account, delayMs: number): void {
     this.timers.setEarlier("home", account.name, this.now.mono + delayMs);
+  }
+
+  schedulePush(account: Account, delayMs: number): void {
+    this.timers.setEarlier("push", account.name, this.now.mono + delayMs);
   }
 
   scheduleRequests(account: Account, delayMs: number): void {

@@ -1,4 +1,4 @@
-/** When a shard retries by itself: unacked outboxes and untold receipts, by account. */
+/** When a shard acts by itself: unacked outboxes, untold receipts and the like, by account. */
 import type { AccountName } from "../name/ids.ts";
 import type { DueKind } from "../handlers/turn.ts";
 
@@ -8,6 +8,7 @@ const KINDS = [
   "waiting",
   "requests",
   "home",
+  "push",
 ] as const satisfies readonly DueKind[];
 
 /** The due times of a shard, in monotonic ms. */
@@ -18,6 +19,7 @@ export class Timers {
     waiting: new Map(),
     requests: new Map(),
     home: new Map(),
+    push: new Map(),
   };
 
   /** Due times that are set. */

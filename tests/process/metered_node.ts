@@ -114,7 +114,8 @@ export async function openMetered(
   const opening = { makes: true, serves: true };
   const open = await openNode(config, (packet) => deliver(packet), opening);
   const appends = new Appends(open.ports.store);
-  const services = await openServices(config, open, (o, done) => front.openSession(o, done));
+  const opened = await openServices(config, open, (o, done) => front.openSession(o, done));
+  const services = { ...opened, push: null };
   const front = await createFront(config, open, systemProcess(), services);
   deliver = announceFirst(services.gateway.presences, (packet) => front.deliver(packet));
   services.gateway.start();

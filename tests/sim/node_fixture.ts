@@ -4,7 +4,7 @@ import type { AccountId, AccountName, DeviceId, SessionId } from "../../shard/na
 import type { EdgePacket, InterestAnswer } from "../../shard/edge_packet.ts";
 import type { MailboxEvent, OpName, Ops } from "../../shard/ops.ts";
 import type { Result } from "../../shard/errors.ts";
-import type { SilentCause } from "../../shard/effects.ts";
+import type { PushEffect, SilentCause } from "../../shard/effects.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 import type { ShardLimits } from "../../shard/limits.ts";
 import type { Ports } from "../../server/node/ports.ts";
@@ -33,6 +33,8 @@ export class NodeFixture {
   deliver = (packet: EdgePacket): void => void this.packets.push(packet);
   /** Whether a packet from one shard to another gets lost, or late: `arrive` delivers it. */
   loses: (packet: ShardPacket, arrive: () => void) => boolean = () => false;
+  /** Push messages that shards have asked for. */
+  pushes: PushEffect[] = [];
   /** Messages that were refused without telling their sender, by cause. */
   readonly refused: Partial<Record<SilentCause, number>> = {};
   process = this.time.process();
@@ -67,6 +69,7 @@ export class NodeFixture {
         shards: this.shards,
         writers: this.writers,
         observeRefused: (cause, count) => this.refused[cause] = (this.refused[cause] ?? 0) + count,
+        push: (push) => void this.pushes.push(push),
         carry: (packet, arrive) => this.loses(packet, arrive) || arrive(),
       },
     });

@@ -1,0 +1,68 @@
+/** The settings of push messages (RFC 8030). */
+import { bool, group, int, ints, optional, optionalPath } from "./knob.ts";
+
+/** What a push service may call its sender by (RFC 8292 section 2.1). */
+function contactOf(value: string): string | null {
+  const good = /^mailto:[^\s@]+@[^\s@]+$/.test(value) || /^https:\/\/[^\s/]+/.test(value);
+  return good && value.length <= 256 ? value : null;
+}
+
+const push = {
+  enabled: bool({ default: true, doc: "Whether devices can subscribe to push messages." }),
+  graceMs: int({
+    default: 5000,
+    min: 100,
+    max: 600_000,
+    unit: "ms",
+    doc: "A push message is sent if no device is active so long after a message.",
+  }),
+  ageMaxHours: int({
+    default: 24,
+    min: 1,
+    max: 672,
+    unit: "hours",
+    doc: "How long a push message is tried, and how long a push service keeps it.",
+  }),
+  contact: optional({
+    wants: "an address such as mailto:admin@example.org or https://example.org/contact",
+    doc: "Whom push services may write to about this server; empty for https://<domain>.",
+    read: contactOf,
+  }),
+  keyFile: optionalPath({
+    doc: "A JSON file with publicKey and privateKey (VAPID); empty for a pair made by itself.",
+  }),
+  timeoutMs: int({
+    default: 10_000,
+    min: 100,
+    max: 60_000,
+    unit: "ms",
+    doc: "Time that a push service has to answer.",
+  }),
+  requestsMax: int({
+    default: 64,
+    min: 1,
+    max: 1000,
+    unit: "requests",
+    doc: "Requests to push services under way at once; a quarter of them to one of them.",
+  }),
+  waitingMax: int({
+    default: 10_000,
+    min: 100,
+    max: 1_000_000,
+    unit: "push messages",
+    doc: "Push messages that wait for their turn; what is beyond waits with its account.",
+  }),
+  privateTargets: bool({
+    default: false,
+    doc: "Whether push services may be in private networks and on this machine, without TLS too.",
+  }),
+  ports: ints({
+    min: 1,
+    max: 65_535,
+    unit: "ports",
+    doc: "Ports for push services although they are well known for another protocol than HTTP.",
+  }),
+} as const;
+
+/** This group. */
+export const PUSH_KNOBS = { push: group(push) } as const;

@@ -1,0 +1,30 @@
+/** Makes the sender of push messages, with the keys of the cell. */
+import type { Config } from "./config/config.ts";
+import { newVapidKeys, systemEncodePush } from "./system/push_crypto.ts";
+import type { OpenNode } from "./open.ts";
+import { openVapidFile } from "./config_files.ts";
+import { storedVapidKeys } from "./push/vapid.ts";
+import { PushSender } from "./push/push_sender.ts";
+import { pushLimits, pushRules } from "./settings.ts";
+import { systemPostHook } from "./system/post_hook.ts";
+
+/** What sends them, and the key by which push services know who does. */
+export interface Push {
+  readonly sender: PushSender;
+  readonly publicKey: string;
+}
+
+/** Makes it; null where push messages are switched off. */
+export async function openPush(
+  config: Config,
+  { node, ports }: Pick<OpenNode, "node" | "ports">,
+): Promise<Push | null> {
+  if (!config.push.enabled) return null;
+  const keys = await openVapidFile(config) ??
+    await storedVapidKeys(ports.store, await newVapidKeys());
+  const limits = pushLimits(config);
+  const encode = await systemEncodePush(keys, limits.contact, () => ports.clock.wallMs());
+  const post = systemPostHook(pushRules(config));
+  const sender = new PushSender({ ...ports, router: node, post, encode }, limits);
+  return { sender, publicKey: keys.publicKey };
+}
