@@ -68,7 +68,7 @@ const READ_TOKEN = question<null, null>("admin.token");
 function adminApp(
   config: Config,
   open: OpenNode,
-  services: Services,
+  services: Pick<Services, "gateway" | "experiments">,
   operators: Operators,
   record: RecordAction = (input) => open.audit.admin(input),
 ): Hono {
