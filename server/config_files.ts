@@ -60,7 +60,8 @@ async function openLdap({ ldap }: Config): Promise<LdapOptions | null> {
 }
 
 /** Reads the file of keys; null: there is none. Rejects where it cannot be used. */
-export async function openVapidFile({ push: { keyFile } }: Config): Promise<VapidKeys | null> {
+export async function openVapidFile(config: Config): Promise<VapidKeys | null> {
+  const { keyFile } = config.push;
   if (keyFile === null) return null;
   const keys = parseVapidKeys(await readConfigFile("push.keyFile", keyFile));
   if (keys !== null) return keys;

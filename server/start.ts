@@ -236,7 +236,6 @@ export async function startNode(
   // those that there are.
   const early: EdgePacket[] = [];
   let deliver: (packet: EdgePacket) => void = (packet) => void early.push(packet);
-  // What it is not asked to do before it can is asked for again.
   let push: (push: PushEffect) => void = () => {};
   const open = await openNode(config, (p) => deliver(p), {
     push: (p) => push(p),

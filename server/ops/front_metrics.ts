@@ -8,7 +8,7 @@ import type { Edge } from "../edge/edge.ts";
 import type { Experiments } from "../gateway/experiments.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import type { Meter, Sample } from "../node/meter.ts";
-import type { Push } from "../open_push.ts";
+import type { PushSender } from "../push/push_sender.ts";
 import type { Node } from "../node/node.ts";
 import type { Process } from "../system/process.ts";
 import type { ProcessFigures } from "../system/process_figures.ts";
@@ -79,7 +79,7 @@ export interface MetricsSources {
   readonly gateway: Gateway;
   readonly experiments: Experiments;
   /** null: no push messages are sent. */
-  readonly push: Push | null;
+  readonly push: { readonly sender: PushSender } | null;
   readonly node: Node;
   readonly cells: CellMesh | null;
   readonly evacuation: CellEvacuation | null;

@@ -244,7 +244,7 @@ function commandSchemas(f: Fields, limits: ProtocolLimits) {
   };
 }
 
-/** A push subscription, as browsers make it (`PushSubscription.toJSON()`), and what is told. */
+/** A push subscription, as browsers make it (`PushSubscription.toJSON()`), and what to send. */
 function pushSchema(limits: ProtocolLimits) {
   const bytes = (wanted: string, isGood: (bytes: Uint8Array) => boolean) =>
     z.string().max(128).refine((text) => {
@@ -263,7 +263,7 @@ function pushSchema(limits: ProtocolLimits) {
       auth: bytes("16 bytes", ({ length }) => length === 16),
     }).describe("For RFC 8291"),
     content: z.enum(PUSH_CONTENTS).optional()
-      .describe("What is told: the text, who has written, or that somebody has; absent: `full`"),
+      .describe("What they say: the text, who has written, or that somebody has; absent: `full`"),
   });
 }
 

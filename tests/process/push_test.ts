@@ -170,8 +170,8 @@ Deno.test("a push message that a killed server owed is sent by the next one (13)
   using dir = tempDir();
   const service = new PushService();
   service.start();
-  const flags = [...FLAGS.slice(2), "--set", "push.graceMs=2000"];
-  const first = await ServerProcess.start({ dataDir: dir.path, flags });
+  const slow = [...FLAGS.slice(2), "--set", "push.graceMs=600000"];
+  const first = await ServerProcess.start({ dataDir: dir.path, flags: slow });
   let second: ServerProcess | null = null;
   try {
     const [ann, bob] = [await person(first.url, "ann"), await person(first.url, "bob")];
@@ -180,7 +180,7 @@ Deno.test("a push message that a killed server owed is sent by the next one (13)
     await ann.write("bob", "acked before the kill");
     await first.kill();
     assert.equal(service.requests, 0);
-    second = await ServerProcess.start({ dataDir: dir.path, flags });
+    second = await ServerProcess.start({ dataDir: dir.path, flags: FLAGS });
     assert.equal((await service.until(1)).payload["body"], "acked before the kill");
     await quiet();
     assert.equal(service.pushed.length, 1);

@@ -24,6 +24,7 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/load/ports.ts",
   "server/open.ts",
   "server/open_acme.ts",
+  "server/open_push.ts",
   "server/services.ts",
   "server/start.ts",
   "server/process_life.ts",

@@ -23,7 +23,6 @@ const key = (seed: number) => ({
   storedKey: new Uint8Array([seed, 3, 255]),
   serverKey: new Uint8Array([seed, 5]),
 });
-
 const SHA256: Credentials = { sha256: key(1), sha1: null };
 const BOTH: Credentials = { sha256: key(1), sha1: key(2) };
 

@@ -63,6 +63,8 @@ const STATE_FILES: Readonly<Record<string, string>> = {
   "shard/account/apply_change.ts": "the part of apply that is about changed messages",
   "shard/account/apply_import.ts": "the part of apply that is about imports",
   "shard/account/apply_sign_in.ts": "the part of apply that is about devices and known places",
+  "shard/account/push_targets.ts":
+    "the part of apply that is about push messages, and reads it back",
   "shard/step/account_cache.ts": "makes it empty and reads what is stored into it",
   "shard/account/checkpoint.ts": "takes out the rows that go to the store",
   "shard/account/head.ts": "reads it back",
