@@ -8,6 +8,7 @@ import type {
 } from "../../shard/name/ids.ts";
 import type { Credentials, MailboxBody } from "../../shard/ops.ts";
 import type { Entry } from "../../shard/account/records.ts";
+import { PUSH_SAMPLES } from "./push_samples.ts";
 
 const BO = "bo" as AccountName;
 const BO_ID = "BBBBBBBBBBBBBBBB" as AccountId;
@@ -66,19 +67,7 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
   "no factors": { kind: "factors", factors: { totp: null, recovery: [] } },
   message_changed: { kind: "message_changed", seq: 128, body: "edited", ext: "e" },
   block_changed: { kind: "block_changed", first: 129, bytes: new Uint8Array([1, 0]) },
-  push_set: {
-    kind: "push_set",
-    device: PHONE,
-    at: AT,
-    endpoint: "https://push.example/1",
-    p256dh: new Uint8Array([4, 1, 2]),
-    auth: new Uint8Array([3, 4]),
-    content: "sender",
-    service: "",
-  },
-  push_removed: { kind: "push_removed", device: PHONE },
-  push_owed: { kind: "push_owed", with: BO, seq: 300 },
-  push_settled: { kind: "push_settled", with: BO, seq: 300, sent: true },
+  ...PUSH_SAMPLES,
   event: {
     kind: "event",
     seq: 128,
