@@ -72,6 +72,8 @@ export function shardLimits({ limits, push, storage }: Config, restoreTag = ""):
     waitingMs: limits.waitingDays * DAY_MS,
     inboundMessageMs: 1000 / limits.receivedPerSecond,
     inboundMessageBurst: limits.receivedBurst,
+    searchedKibMs: 1000 / limits.searchedKibPerSecond,
+    searchedKibBurst: limits.searchedKibBurst,
     mailboxEventsMax: storage.mailboxEventsMax,
     retentionMs: storage.retentionDays * DAY_MS,
     dedupeWindowMs: storage.dedupeDays * DAY_MS,

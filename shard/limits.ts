@@ -41,6 +41,9 @@ export interface ShardLimits {
   /** Incoming messages of one account: one per this many ms on average, in bursts of … */
   readonly inboundMessageMs: number;
   readonly inboundMessageBurst: number;
+  /** What searches of one account read: one KiB per this many ms on average, in bursts of … */
+  readonly searchedKibMs: number;
+  readonly searchedKibBurst: number;
   readonly mailboxEventsMax: number;
   readonly retentionMs: number;
   /** For so long a repeated send gets the first result. */

@@ -20,6 +20,7 @@ import type { HistoryPage } from "./mailbox/conversation_page.ts";
 import type { MailboxBody, MailboxEvent } from "./mailbox/mailbox_event.ts";
 import type { PushOps } from "./account/push_ops.ts";
 import type { RosterItemView } from "./roster/roster.ts";
+import type { SearchOps } from "./search/search_ops.ts";
 import type { SubscriptionState } from "./roster/subscription.ts";
 
 export type {
@@ -133,7 +134,7 @@ export interface InviteView {
 export type PasswordProof = Uint8Array | null;
 
 /** Requests about one account: name of the operation → `{in, out}`. */
-export interface Ops extends CellOps, SignInOps, PushOps {
+export interface Ops extends CellOps, PushOps, SearchOps, SignInOps {
   /** Creates the account. `conflict` where the name is taken, deleted or closed. */
   "account.create": {
     in: {

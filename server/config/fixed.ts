@@ -37,6 +37,8 @@ export const FIXED_PROTOCOL = {
   scramBytesMax: 4096,
   signalTypeBytesMax: 64,
   /** Events in one page. */
+  searchBytesMax: 256,
+  searchFoundMax: 100,
   pageEventsMax: 500,
   /** Bytes of events after which a page ends early. */
   pageBytesMax: 262_144,

@@ -115,6 +115,16 @@ const limits = {
   presenceBurst: count(10, "changes", "Presence changes that may come at once."),
   signalsPerSecond: count(10, "signals a second", "Signals one device may send."),
   signalsBurst: count(30, "signals", "Signals that may come at once before the rate applies."),
+  searchedKibPerSecond: count(
+    1024,
+    "KiB a second",
+    "What searches of one account read of its mailbox.",
+  ),
+  searchedKibBurst: count(
+    16_384,
+    "KiB",
+    "What searches of one account read at once before the rate applies.",
+  ),
   requestsPerAddressPerSecond: count(
     100,
     "requests a second",

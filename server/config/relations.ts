@@ -136,6 +136,7 @@ const RATES = [
   ["limits.receivedPerSecond", "limits.receivedBurst"],
   ["limits.presencePerSecond", "limits.presenceBurst"],
   ["limits.signalsPerSecond", "limits.signalsBurst"],
+  ["limits.searchedKibPerSecond", "limits.searchedKibBurst"],
   ["limits.requestsPerAddressPerSecond", "limits.requestsPerAddressBurst"],
 ] as const;
 

@@ -75,6 +75,7 @@ export const RATE_LIMITS = [
   "address_requests",
   "address_connections",
   "subscription_requests",
+  "searches",
   "sign_in_failures",
   "registrations",
   "exports",

@@ -6,6 +6,7 @@
 import { fail } from "../../shard/errors.ts";
 import type { CellCall, PeerFrame } from "../node/peers.ts";
 import type { EdgePacket } from "../../shard/edge_packet.ts";
+import type { OpName } from "../../shard/ops.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 
 /** Versions that a program speaks, both included. */
@@ -82,11 +83,30 @@ const SHARD_PACKETS: Readonly<Record<ShardPacket["kind"], number>> = {
   move: 2,
 };
 
+/**
+ * The same of requests: those that version 1 does not have. A program that is asked for one that it
+ * does not know takes that for a bug, and reloads the shard.
+ */
+const OPS: Readonly<Partial<Record<OpName, number>>> = {
+  "account.identify": 2,
+  "account.link": 2,
+  "mailbox.search": 2,
+  "move.begin": 2,
+  "move.cancel": 2,
+  "move.state": 2,
+  "name.home": 2,
+  "name.share": 2,
+};
+/** When a request that the peer does not know may be repeated (ms): the cell is being upgraded. */
+const UPGRADE_MS = 5000;
+
 /** Whether a peer that speaks this version knows a frame and what is in it. */
 export function isKnown(frame: PeerFrame, version: number): boolean {
   switch (frame.kind) {
     case "call":
       return CALLS[frame.call.kind] <= version;
+    case "request":
+      return (OPS[frame.op] ?? 1) <= version;
     case "edge":
       return EDGE_PACKETS[frame.packet.kind] <= version;
     case "packet":
@@ -103,6 +123,11 @@ export function isReadable(frame: PeerFrame): boolean {
 
 /** What the sender gets in the place of a reply to a frame that its peer does not know; null: nothing. */
 export function replyFor(frame: PeerFrame, version: number): PeerFrame | null {
+  if (frame.kind === "request") {
+    const why = `The node of this user's data speaks version ${version}, which has no ${frame.op}`;
+    const result = fail("unavailable", why, UPGRADE_MS);
+    return { kind: "reply", asked: frame.asked, op: frame.op, result };
+  }
   if (frame.kind !== "call" && frame.kind !== "session") return null;
   const what = frame.kind === "call" ? frame.call.kind : frame.kind;
   const why = `The node speaks version ${version} of the links, which has no ${what}`;

@@ -55,6 +55,17 @@ const message = z.object({
   peer: z.array(z.string()).optional().describe("The peer's reactions"),
 });
 
+const found = z.object({
+  ...stamp,
+  with: name,
+  out: message.shape.out,
+  num: message.shape.num,
+  id: message.shape.id,
+  excerpt: z.string().describe("The part of the body with what was found, cut at `…`"),
+  marks: z.array(z.tuple([z.int().min(0), z.int().min(1)]))
+    .describe("Begin and end of each word found in the excerpt, in UTF-16 code units, ascending"),
+});
+
 const durable = z.discriminatedUnion("k", [
   message,
   z.object({
@@ -186,6 +197,10 @@ export const ANSWERS = {
   History: z.object({
     events: z.array(durable),
     more: z.boolean().describe("There is another page in the asked direction"),
+  }),
+  Found: z.object({
+    found: z.array(found).describe("Newest first"),
+    next: z.int().min(1).optional().describe("Continue with this as `before`; absent: no more"),
   }),
   SnapshotAt: z.object({ cursor, snapshot }),
   Device: z.object({

@@ -58,6 +58,15 @@ const ROWS: readonly Row[] = [
     errors: ["not_found"],
   },
   {
+    command: "search",
+    method: "GET",
+    path: "/v1/search",
+    from: { text: "query", with: "query", before: "number", limit: "number" },
+    answer: "Found",
+    compressed: true,
+    errors: ["not_found"],
+  },
+  {
     command: "read",
     method: "PUT",
     path: "/v1/conversations/{with}/read",

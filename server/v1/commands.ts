@@ -25,7 +25,7 @@ import { devicePresence } from "./sign_in.ts";
 import { validate } from "../text/validate.ts";
 import { fromBase64url } from "../push/p256.ts";
 import type { RateClass } from "./rates.ts";
-import { encodeSnapshot } from "./encode.ts";
+import { encodeFound, encodeSnapshot } from "./encode.ts";
 import { encodeEvent, encodeRosterItem } from "../text/event_json.ts";
 
 /**
@@ -193,6 +193,7 @@ function messageCommands(define: Define) {
 }
 
 const PAGE_EVENTS = 50;
+const FOUND_MESSAGES = 20;
 /** Blocks that the cost of a page includes, and the cost of each further one. */
 const PAGE_BLOCKS_FREE = 2;
 const BLOCK_COST = 1;
@@ -215,6 +216,22 @@ function mailboxCommands(define: Define) {
         });
       });
     }),
+    search: define(
+      "search",
+      "finds messages by their words",
+      page,
+      (ctx, input, done) => {
+        const { text, before = null, limit = FOUND_MESSAGES } = input;
+        const search = (peer: AccountName | null) => {
+          const asked = { text, with: peer, before, limit };
+          ctx.router.request(ctx.user, "mailbox.search", asked, (result) => {
+            if (!result.ok && result.code === "rate_limited") ctx.limited("searches");
+            done(result.ok ? ok(encodeFound(result.value)) : result);
+          });
+        };
+        input.with === undefined ? search(null) : withName(ctx, input.with, done, search);
+      },
+    ),
     events: define("events", "reads the mailbox on from a cursor", page, (ctx, input, done) => {
       const cursor = parseCursor(input.after);
       const { limit = PAGE_EVENTS } = input;

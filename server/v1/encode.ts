@@ -7,6 +7,7 @@ import type { Failure } from "../../shard/errors.ts";
 import { encodeEvent, encodeRosterItem, optional, quote } from "../text/event_json.ts";
 import type { AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { PresenceOfDevice, Show, Snapshot } from "../../shard/ops.ts";
+import type { SearchedPage } from "../../shard/search/search_page.ts";
 import type { CloseReason, EventCodec, SignalPacket } from "../edge/types.ts";
 
 /** A snapshot; its position travels beside it, as a cursor. */
@@ -16,6 +17,16 @@ export function encodeSnapshot(snapshot: Snapshot): string {
   return `{"roster":[${roster}],"requests":${JSON.stringify(requests)},` +
     `"blocked":${JSON.stringify(blocked)},"conversations":${JSON.stringify(conversations)},` +
     `"messagesFrom":"${messagesFrom}"}`;
+}
+
+/** A page of a search. */
+export function encodeFound({ found, next }: SearchedPage): string {
+  const items = found.map(({ out, marks, excerpt, ...rest }) => {
+    const item = { ...rest, ...(out ? { out: true } : {}), excerpt, marks };
+    return JSON.stringify(item);
+  });
+  const more = next === null ? "" : `,"next":${next}`;
+  return `{"found":[${items.join(",")}]${more}}`;
 }
 
 const AVAILABILITY: Readonly<Record<Show, number>> = { chat: 5, online: 4, away: 3, xa: 2, dnd: 1 };

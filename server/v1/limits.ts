@@ -24,6 +24,10 @@ export interface ProtocolLimits {
   readonly tokenBytesMax: number;
   /** One SCRAM message. */
   readonly scramBytesMax: number;
+  /** The text of a search. */
+  readonly searchBytesMax: number;
+  /** Messages in one answer of `search`. */
+  readonly searchFoundMax: number;
   readonly signalTypeBytesMax: number;
   readonly signalBytesMax: number;
   /** Events in one answer of `history` and `events`. */

@@ -209,6 +209,14 @@ function commandSchemas(f: Fields, limits: ProtocolLimits) {
       const message = "must have before or after, not both";
       ctx.issues.push({ code: "custom", input: ctx.value, message });
     }),
+    search: z.object({
+      text: text(limits.searchBytesMax, 1)
+        .describe("Words that messages have, of the last one at least its beginning"),
+      with: f.user.optional().describe("Only the conversation with this account"),
+      before: count.optional().describe("Messages before this position: `next` of the page before"),
+      limit: z.int().min(1).max(limits.searchFoundMax).optional()
+        .describe("How many messages at most"),
+    }),
     events: z.object({ after: cursor, limit: f.limit }),
     snapshot: none,
     presence: z.object({ ...f.presence, invisible: z.boolean().optional() }),

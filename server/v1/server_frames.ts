@@ -55,6 +55,7 @@ export const COMMAND_VALUES: Readonly<Record<CommandName, z.ZodType | null>> = {
   ack: null,
   read: ANSWERS.Unread,
   history: ANSWERS.History,
+  search: ANSWERS.Found,
   events: z.object({ events: z.array(ANSWERS.DurableEvent), cursor: z.string() }),
   snapshot: ANSWERS.SnapshotAt,
   presence: null,

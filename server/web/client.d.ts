@@ -120,6 +120,28 @@ export interface Change extends Message {
   readonly emoji?: readonly string[];
 }
 
+/** A message that a search has found. */
+export interface FoundMessage extends Durable {
+  readonly with: string;
+  /** This account sent it. */
+  readonly out?: true;
+  readonly num: number;
+  /** The sender's key. */
+  readonly id: string;
+  /** The part of its text around what was found, with `…` where it is cut. */
+  readonly excerpt: string;
+  /** Begin and end of each word that was found, as positions in `excerpt`, ascending. */
+  readonly marks: readonly (readonly [begin: number, end: number])[];
+}
+
+/** A page of a search. */
+export interface Found {
+  /** Newest first. */
+  readonly found: readonly FoundMessage[];
+  /** Where the next page continues, as its `before`; absent: there is none. */
+  readonly next?: number;
+}
+
 /**
  * A message of mine that was not delivered. `reason`: `not_accepted` (the other side denied the
  * request that the message waited for, I took it back, it had no answer for 30 days, or the other
@@ -609,6 +631,17 @@ export interface Client {
     peer: string,
     options?: { readonly before?: number; readonly after?: number; readonly limit?: number },
   ): Promise<Page>;
+  /**
+   * Finds messages of all conversations, or of the one `with` somebody, whose text has all words of
+   * `text`, of the last one at least its beginning; case and accents do not count. Newest first, 20
+   * unless `limit` says otherwise. A page may have fewer, even none, although older ones follow:
+   * continue with its `next` as `before`. Rejects with `busy` or `rate_limited` where the account
+   * searches much, see `retryAfterMs`.
+   */
+  search(
+    text: string,
+    options?: { readonly with?: string; readonly before?: number; readonly limit?: number },
+  ): Promise<Found>;
   /** Everything up to this position (absent: everything) has been read. */
   markRead(peer: string, upTo?: number): Promise<void>;
   /**

@@ -8,6 +8,7 @@ export const BY_OWNER: ReadonlySet<OpName> = new Set<OpName>([
   "mailbox.snapshot",
   "mailbox.ack",
   "conversation.history",
+  "mailbox.search",
   "conversation.read",
   "roster.set",
   "roster.remove",

@@ -43,6 +43,7 @@ import {
 import { clearFactors, getFactors, setFactors } from "./factor_ops.ts";
 import { identifyAccount, linkIdentity } from "./identity_ops.ts";
 import { beginMove, cancelMove, moveState } from "./move_ops.ts";
+import { searchMailbox } from "./search_ops.ts";
 import { nameHome, shareName } from "./name_home.ts";
 import { listPush, removePush, setPush, settlePushes } from "./push_ops.ts";
 import { block, changeSubscription, removeContact, setContact, setSettings } from "./roster_ops.ts";
@@ -81,6 +82,7 @@ export const HANDLERS: { readonly [K in OpName]: Handler<K> } = {
   "mailbox.ack": ackMailbox,
   "conversation.history": readHistory,
   "conversation.read": readConversationMark,
+  "mailbox.search": searchMailbox,
   "roster.set": setContact,
   "roster.remove": removeContact,
   "roster.subscription": changeSubscription,
@@ -172,6 +174,7 @@ export const REPEATABLE: ReadonlySet<OpName> = new Set<OpName>([
   "mailbox.snapshot",
   "mailbox.ack",
   "conversation.history",
+  "mailbox.search",
   "conversation.read",
   "roster.set",
   "roster.block",

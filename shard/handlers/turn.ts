@@ -6,6 +6,8 @@ import type { MailboxBody, MailboxEvent, OpName, Ops } from "../ops.ts";
 import type { MoveView } from "../federation/move_message.ts";
 import type { Account } from "../account/account.ts";
 import type { Cells } from "../federation/cells.ts";
+import type { SearchPage } from "../search/search_page.ts";
+import type { Searches } from "./search_ops.ts";
 import type { ConversationPage } from "../mailbox/conversation_page.ts";
 import type { Effect, Now, RequestId } from "../effects.ts";
 import type { Entry } from "../account/records.ts";
@@ -32,6 +34,8 @@ export interface Pending {
   mail: MailRead | null;
   /** The page of a conversation as far as it was read: it continues there. */
   page: ConversationPage | null;
+  /** The same of a search. */
+  search: SearchPage | null;
   /** Accounts asked for by name; null where there is none. */
   resolved: ReadonlyMap<AccountName, AccountId | null>;
   /** Of those in `resolved`, the names that take messages from anyone. */
@@ -103,6 +107,7 @@ export interface Turn {
   readonly moves: MovesOf | null;
   readonly presence: PresenceTable;
   readonly requestAllowances: RequestAllowances;
+  readonly searches: Searches;
   readonly writable: boolean;
   /** How long to wait while the store takes no writes (ms). */
   readonly retryAfterMs: number;

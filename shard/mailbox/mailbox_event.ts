@@ -189,3 +189,36 @@ export class ConversationFilter {
     return true;
   }
 }
+
+/** Where an encoded `message` has the name of its peer and its text: UTF-8, ends exclusive. */
+export interface MessageSpans {
+  readonly peer: readonly [start: number, end: number];
+  readonly body: readonly [start: number, end: number];
+}
+
+/**
+ * Finds the text of the event at `start` to `end` without decoding the event; null where it is no
+ * message. Throws `CorruptBytes`.
+ */
+export function messageSpans(
+  packed: Uint8Array,
+  start: number,
+  end: number,
+): MessageSpans | null {
+  const r = new ByteReader(packed, start, end);
+  readVersion(r, "mailbox event", EVENT_VERSION);
+  r.skipUints(1);
+  if (r.u8() !== BODY.variants.message.number) return null;
+  const peer = spanOf(r);
+  r.bool();
+  r.skipUints(1);
+  spanOf(r);
+  return { peer, body: spanOf(r) };
+}
+
+function spanOf(r: ByteReader): readonly [number, number] {
+  const length = r.uint();
+  const start = r.at;
+  r.skip(length);
+  return [start, start + length];
+}

@@ -47,6 +47,7 @@ export class Requests {
   constructor(turn: ShardTurn, accounts: AccountAccess) {
     this.#turn = turn;
     this.#accounts = accounts;
+    turn.searches.underWay = (name) => this.waiting.searches(name);
   }
 
   /** Takes a new request. */
@@ -62,6 +63,7 @@ export class Requests {
       blocks: NO_BLOCKS,
       mail: null,
       page: null,
+      search: null,
       resolved: NOBODY,
       open: NONE_OPEN,
       accountId: input.accountId ?? null,
@@ -227,7 +229,11 @@ export class Requests {
     if ((p.accountId ??= account.id) !== account.id) {
       return this.#reply(account, p, fail("unauthorized", "The account was deleted"));
     }
-    const handler = HANDLERS[p.op] as Handler<OpName>;
+    const handler = HANDLERS[p.op] as Handler<OpName> | undefined;
+    // A node of a later version has asked.
+    if (handler === undefined) {
+      return this.#reply(account, p, fail("unsupported", `There is no operation ${p.op} here`));
+    }
     const outcome = this.#accounts.readable(
       p.name,
       () => {

@@ -19,6 +19,7 @@ import { pointOf } from "../name/ids.ts";
 import { PresenceTable } from "../presence/presence.ts";
 import { RequestAllowances } from "../handlers/request_events.ts";
 import { Timers } from "./timers.ts";
+import { Searches } from "../handlers/search_ops.ts";
 import { spreadOfNumber } from "../retry.ts";
 import { trimEntry } from "../handlers/retention.ts";
 
@@ -36,6 +37,7 @@ export class ShardTurn implements Turn {
   moves: MovesOf | null = null;
   readonly presence = new PresenceTable();
   readonly requestAllowances = new RequestAllowances();
+  readonly searches = new Searches();
   readonly accounts: AccountCache;
   readonly batch = new OpenBatch();
   readonly timers = new Timers();

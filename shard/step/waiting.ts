@@ -57,6 +57,17 @@ export class WaitingRequests {
     return this.#homes.get(name)?.[0]?.op === "account.release";
   }
 
+  /** Searches that wait for blocks: of an account, and of all. */
+  searches(of: AccountName): { readonly own: number; readonly all: number } {
+    let [own, all] = [0, 0];
+    for (const { name, op } of this.#blocks.values()) {
+      if (op !== "mailbox.search") continue;
+      all++;
+      if (name === of) own++;
+    }
+    return { own, all };
+  }
+
   /** Whether a request waits for the store. Those that wait for another shard do not count. */
   get onStore(): boolean {
     return this.#blocks.size + this.#dedupes.size > 0;

@@ -142,6 +142,7 @@ const VALUES: { readonly [K in CommandName]?: AnswerName } = {
   send: "Sent",
   read: "Unread",
   history: "History",
+  search: "Found",
   snapshot: "SnapshotAt",
   contact: "Contact",
 };

@@ -119,6 +119,11 @@ export class Calls {
     peer,
     options = {},
   ) => /** @type {Promise<Api.Page>} */ (this.#ask("history", { ...options, with: peer }));
+  /** @type {Api.Client["search"]} */
+  search = (
+    text,
+    options = {},
+  ) => /** @type {Promise<Api.Found>} */ (this.#ask("search", { ...options, text }));
   /** @type {Api.Client["devices"]} */
   devices = () => /** @type {Promise<readonly Api.Device[]>} */ (this.#ask("devices", {}));
   /** @type {Api.Client["revoke"]} */

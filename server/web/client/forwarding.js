@@ -101,6 +101,8 @@ export class Forwarding {
   setMessagesFrom = (who) => this.#ask("setMessagesFrom", who);
   /** @type {Api.Client["history"]} */
   history = (...args) => this.#ask("history", ...args);
+  /** @type {Api.Client["search"]} */
+  search = (...args) => this.#ask("search", ...args);
   /** @type {Api.Client["markRead"]} */
   markRead = (...args) => this.#ask("markRead", ...args);
   /** @type {Api.Client["typing"]} */

@@ -92,6 +92,12 @@ export function asRequest(t, f) {
       const path = `/v1/conversations/${part(f["with"])}/messages?${query.join("&")}`;
       return { method: "GET", path };
     }
+    case "search": {
+      const query = ["text", "with", "before", "limit"].flatMap((name) =>
+        f[name] === undefined ? [] : `${name}=${part(f[name])}`
+      );
+      return { method: "GET", path: `/v1/search?${query.join("&")}` };
+    }
     case "read":
       return { method: "PUT", path: `/v1/conversations/${part(f["with"])}/read`, not: ["with"] };
     case "signal":
