@@ -5,7 +5,7 @@
 import type { Account } from "../account/account.ts";
 import type { AccountName } from "../name/ids.ts";
 import type { Handler, Turn } from "./turn.ts";
-import { type Failure, fail, ok } from "../errors.ts";
+import { fail, type Failure, ok } from "../errors.ts";
 import { Query } from "../search/query.ts";
 import { type Search, SEARCHED_BYTES_MAX, SearchPage } from "../search/search_page.ts";
 import { takeTokens, waitForTokens } from "../token_bucket.ts";

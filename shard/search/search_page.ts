@@ -5,7 +5,7 @@
  * ends after a bounded number of bytes; the next one continues there.
  */
 import type { AccountName } from "../name/ids.ts";
-import { type BlockRef, BLOCK_BYTES, type NeedBlock } from "../mailbox/mailbox.ts";
+import { BLOCK_BYTES, type BlockRef, type NeedBlock } from "../mailbox/mailbox.ts";
 import type { ReadonlyMailbox } from "../mailbox/mailbox.ts";
 import { decodeEvent, messageSpans, type PackedEvents } from "../mailbox/mailbox_event.ts";
 import { excerptOf } from "./excerpt.ts";

@@ -16,6 +16,7 @@ import { PRESENCE } from "./presence_mutants.ts";
 import { REPLICATION } from "./replication_mutants.ts";
 import { ROSTER } from "./roster_mutants.ts";
 import { SIGN_IN } from "./sign_in_mutants.ts";
+import { SEARCH } from "./search_mutants.ts";
 import { STANDBY } from "./standby_mutants.ts";
 import { STORE } from "./store_mutants.ts";
 import { TAKEOVER } from "./takeover_mutants.ts";
@@ -28,6 +29,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PAIR,
   ...MAILBOX,
   ...CHANGES,
+  ...SEARCH,
   ...ROSTER,
   ...PRESENCE,
   ...EDGE,

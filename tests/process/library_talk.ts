@@ -1,7 +1,7 @@
 /** Two clients of the library that do everything it can. */
 import assert from "node:assert/strict";
 import { createClient } from "../../server/web/client.js";
-import type { Client, Events, Transport } from "../../server/web/client.d.ts";
+import type { Client, Events, FoundMessage, Transport } from "../../server/web/client.d.ts";
 
 /** The next event of a kind that fits; listens from now on. */
 export function next<K extends keyof Events>(
@@ -56,6 +56,10 @@ export async function talk(url: string, onlyTransport: Transport): Promise<void>
   const { events, more } = await bob.history(annName, { limit: 10 });
   const bodies = events.map((event) => event.k === "message" ? event.body : event.k);
   assert.deepEqual([bodies, more], [["Hello, Bob"], false]);
+  const found = await bob.search("hello b", { with: annName, limit: 10 });
+  const [{ seq, excerpt, marks }] = found.found as [FoundMessage];
+  assert.deepEqual([seq, excerpt, marks], [received.seq, "Hello, Bob", [[0, 5], [7, 8]]]);
+  assert.deepEqual([found.found.length, found.next], [1, undefined]);
   // Only those who see somebody may send them what is of the moment.
   await ann.approve(bobName);
   await bob.subscribe(annName);

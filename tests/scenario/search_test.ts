@@ -28,7 +28,9 @@ function written(
   for (const user of ["alice", "bob", "carol"]) w.account(user);
   w.befriend("alice", "bob");
   w.befriend("alice", "carol");
-  for (let i = 0; i < count; i++) w.send("alice", i % 2 === 0 ? "bob" : "carol", `k${i}`, bodyOf(i));
+  for (let i = 0; i < count; i++) {
+    w.send("alice", i % 2 === 0 ? "bob" : "carol", `k${i}`, bodyOf(i));
+  }
   w.settle(10_000);
   equal(w.node.accountsInMemory, 0);
   return w;
@@ -131,4 +133,11 @@ Deno.test("search: few are under way at once, of one account and of all, and eac
   w.settle();
   deepEqual(done.map((r) => r.ok), [false, true, true]);
   ok(w.ask("alice", "mailbox.search", asked({})).ok, "those that are over do not count");
+});
+
+Deno.test("search: an operation of a later version is refused, and is no bug", () => {
+  const w = written(2, () => "ticket");
+  const result = w.ask("alice", "mailbox.later" as "mailbox.snapshot", {});
+  ok(!result.ok && result.code === "unsupported", JSON.stringify(result));
+  equal(w.node.bugs, 0);
 });

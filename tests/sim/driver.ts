@@ -3,6 +3,7 @@ import type { ActionName } from "./config.ts";
 import type { Device } from "./device.ts";
 import type { Person } from "./person.ts";
 import type { Cluster } from "./cluster.ts";
+import { searchAtRandom } from "./searches.ts";
 import { mustEnd } from "./sessions_end.ts";
 import {
   answerAfterReuse,
@@ -22,6 +23,7 @@ export class Driver {
   #running = true;
   #flashes = 0;
   #misuses = 0;
+  #searches = 0;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -166,6 +168,8 @@ export class Driver {
     if (action === "snapshot") return device.takeSnapshot();
     if (action === "page") return device.page(seq, limit, () => {});
     const side = prng.pick([{}, { before: seq }, { after: seq }]);
+    const chance = prng.fork(`search ${this.#searches++}`);
+    if (chance.chance(0.7)) searchAtRandom(this.#cluster, device, peer, chance);
     device.history({ with: peer, limit, ...side }, () => {});
   }
 

@@ -6,6 +6,7 @@ import type { Life, Sent } from "./oracle.ts";
 import { NO_REACTION, REMOVED } from "../../server/text/event_json.ts";
 import type { WireEvent } from "./view.ts";
 import type { Cluster } from "./cluster.ts";
+import { endingOf } from "./searches.ts";
 import { mustEnd, type OfDevice } from "./sessions_end.ts";
 import { Register } from "./register.ts";
 import { isTransient } from "./oracle.ts";
@@ -63,7 +64,7 @@ export class Person {
     const { prng, oracle } = this.#cluster;
     const life = this.life!;
     const key = `m${++this.#keys}`;
-    const head = `${this.name}#${life.number} to ${to}: ${key}`;
+    const head = `${this.name}#${life.number} to ${to}: ${key} ${endingOf(this.#keys)}`;
     const body = head.padEnd(prng.int(bodyBytesMin, bodyBytes), ".");
     const ext = prng.chance(0.1) ? `ext of ${key}` : "";
     this.#try(device, oracle.sending(life, device.id, { to, key, body, ext }));

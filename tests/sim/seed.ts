@@ -16,6 +16,7 @@ import {
 } from "./check_state.ts";
 import { Changers } from "./changers.ts";
 import { checkChanges } from "./check_changes.ts";
+import { checkSearches } from "./searches.ts";
 import { checkHistory, checkReceived, checkSent, checkUndelivered, foldAll } from "./check_mail.ts";
 import { cellReloads } from "./cell_reloads.ts";
 import { checkUnread } from "./check_unread.ts";
@@ -322,6 +323,7 @@ function measure(cluster: Cluster): void {
   checkLastSeen(cluster, folded);
   checkViews(cluster, folded);
   checkHistory(cluster, folded);
+  checkSearches(cluster, folded);
   checkUnread(cluster, folded);
   checkRights(cluster, folded);
   if (cluster.contest !== null) checkHomes(cluster, cluster.contest.names);

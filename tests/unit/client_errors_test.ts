@@ -55,6 +55,7 @@ Deno.test("createClient: commands before the sign-in reject with signed_out (A21
     client.setPresence({}),
     client.subscribe("bob"),
     client.history("bob"),
+    client.search("hello"),
     client.devices(),
     client.signal("bob", "wave"),
     client.typing("bob"),

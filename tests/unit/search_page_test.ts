@@ -6,8 +6,8 @@ import type { MailboxBody } from "../../shard/mailbox/mailbox_event.ts";
 import { Query } from "../../shard/search/query.ts";
 import {
   type FoundMessage,
-  type SearchedPage,
   SEARCHED_BYTES_MAX,
+  type SearchedPage,
   SearchPage,
 } from "../../shard/search/search_page.ts";
 import { naivelyFinds } from "../sim/naive_search.ts";

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { excerptOf, EXCERPT_CHARS_MAX } from "../../shard/search/excerpt.ts";
+import { EXCERPT_CHARS_MAX, excerptOf } from "../../shard/search/excerpt.ts";
 import { fold } from "../../shard/search/fold.ts";
 import { Query, QUERY_WORDS_MAX } from "../../shard/search/query.ts";
 import { naivelyFinds } from "../sim/naive_search.ts";
@@ -72,8 +72,9 @@ Deno.test("search: a query without words, or with too many, is refused", () => {
   equal(typeof Query.parse(many(QUERY_WORDS_MAX + 1)), "string");
 });
 
-const PARTS = "a,B,aa,É,e\u0301,ß,ss,Σ,ς,İ,ı,ø,Æ,я,Й,東,京,か,が,ｶﾞ,ส,ั,त,ि,2,２,½,ﬁ,Ａ, ,.,-,_,\n,🎉,👍🏽,❤️,👩‍💻"
-  .split(",");
+const PARTS =
+  "a,B,aa,É,e\u0301,ß,ss,Σ,ς,İ,ı,ø,Æ,я,Й,東,京,か,が,ｶﾞ,ส,ั,त,ि,2,２,½,ﬁ,Ａ, ,.,-,_,\n,🎉,👍🏽,❤️,👩‍💻"
+    .split(",");
 const text = fc.array(fc.constantFrom(...PARTS), { maxLength: 14 }).map((all) => all.join(""));
 
 Deno.test("search: finds what the naive search finds", () => {
@@ -124,7 +125,11 @@ Deno.test("search: an excerpt marks what was found", () => {
 Deno.test("search: an excerpt of a long text is around the first word that was found", () => {
   const long = `${"lorem ipsum ".repeat(30)}the tickets ${"dolor sit ".repeat(30)}`;
   const excerpt = shown("tickets", long);
-  ok(/^…(lorem |ipsum )+the \[tickets\] (dolor |sit )+(d|do|dol|dolo|dolor|s|si|sit)?…$/.test(excerpt));
+  ok(
+    /^…(lorem |ipsum )+the \[tickets\] (dolor |sit )+(d|do|dol|dolo|dolor|s|si|sit)?…$/.test(
+      excerpt,
+    ),
+  );
   const { text } = excerptOf(long, queryOf("tickets"));
   equal(text.length, EXCERPT_CHARS_MAX + 2);
   ok(text.indexOf("tickets") <= 50);

@@ -17,7 +17,15 @@ import { TEST_CERT, TEST_KEY } from "../../scenario/test_cert.ts";
 const MESSAGES = 20;
 const GOLDEN = new URL("../../golden/v1/", import.meta.url);
 /** Transcripts that a server in real time can play; the others need the virtual one. */
-const TRANSCRIPTS = ["messages", "coming_back", "signals", "scram", "long_poll", "event_stream"];
+const TRANSCRIPTS = [
+  "messages",
+  "search",
+  "coming_back",
+  "signals",
+  "scram",
+  "long_poll",
+  "event_stream",
+];
 
 /** The library as the binary serves it, run from a file. */
 export async function servedLibrary(fixture: BinaryFixture): Promise<typeof createClient> {
@@ -74,6 +82,8 @@ async function chatOver(
   await until("read", () => carl.conversations.get(second)?.read, (n) => n === MESSAGES / 2);
   const { events } = await carl.history(second);
   assert.equal(events.length, MESSAGES);
+  const { found } = await carl.search(`OVER ${onlyTransport}`, { limit: MESSAGES });
+  assert.deepEqual(found.map(({ seq }) => seq), events.map(({ seq }) => seq).reverse());
   await carl.signOut();
   await carl.signIn({ user: first, password: PASSWORD });
   assert.equal(carl.state.transport, onlyTransport);
