@@ -79,6 +79,7 @@ const TAG_OF: Readonly<Record<string, keyof typeof TAGS>> = {
   messages: "Messages",
   conversations: "Messages",
   signals: "Messages",
+  search: "Messages",
   snapshot: "Messages",
   ack: "Messages",
   contacts: "Contacts",

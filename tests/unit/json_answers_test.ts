@@ -147,12 +147,19 @@ const VALUES: { readonly [K in CommandName]?: AnswerName } = {
   contact: "Contact",
 };
 
+const FOUND = {
+  ...{ seq: 3, at: 1000, with: "bob" as AccountName, out: true, num: 2, id: "k" },
+  excerpt: "See you at seven",
+  marks: [[11, 14]],
+} as const;
+
 Deno.test("values of commands have the published shape", () => {
   for (const [command, shape] of Object.entries(VALUES)) {
     const { node, say } = welcomed();
     const [sample] = fc.sample(fc.array(event, { minLength: 3, maxLength: 3 }), PINNED);
     node.router.answers["conversation.history"] = () =>
       ok({ events: sample!, more: true, blocks: 1 });
+    node.router.answers["mailbox.search"] = () => ok({ found: [FOUND], next: 3, bytes: 8192 });
     const [answer] = say(FRAME_EXAMPLES[command as CommandName]);
     hasShape(shape, JSON.stringify(answer?.["value"]));
   }

@@ -75,21 +75,7 @@ const ANSWERS: Answers = {
   "mailbox.ack": () => ok(null),
   "conversation.read": () => ok({ unread: 0 }),
   "conversation.history": () => ok({ events: [], more: false, blocks: 0 }),
-  "mailbox.search": () =>
-    ok({
-      found: [{
-        seq: 3,
-        at: 1000,
-        with: "bob" as AccountName,
-        out: true,
-        num: 2,
-        id: "k",
-        excerpt: "See you at seven",
-        marks: [[11, 14]],
-      }],
-      next: 3,
-      bytes: 8192,
-    }),
+  "mailbox.search": () => ok({ found: [], next: null, bytes: 0 }),
   "mailbox.read": () => ok({ mailboxId: MAILBOX, events: [], seq: 7 }),
   "mailbox.snapshot": () => ok({ mailboxId: MAILBOX, snapshot: SNAPSHOT }),
   "presence.set": () => ok(null),

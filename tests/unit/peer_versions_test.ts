@@ -29,7 +29,7 @@ Deno.test("links: a node of version 1 is asked for none of the operations that i
   }
 });
 
-Deno.test("links: who asks for what the owner does not know may try again later", () => {
+Deno.test("links: a request that the owner does not know is unavailable for a while", () => {
   const reply = replyFor(request("mailbox.search"), 1);
   assert.ok(reply?.kind === "reply" && reply.asked === 7 && reply.op === "mailbox.search");
   assert.ok(!reply.result.ok && reply.result.code === "unavailable");
