@@ -123,6 +123,7 @@ export function commandTable(schemas: ProtocolSchemas): CommandTable {
   return {
     ...messageCommands(define),
     ...mailboxCommands(define),
+    ...searchCommands(define),
     ...presenceCommands(define),
     ...rosterCommands(define),
     ...pushCommands(define),
@@ -216,22 +217,6 @@ function mailboxCommands(define: Define) {
         });
       });
     }),
-    search: define(
-      "search",
-      "finds messages by their words",
-      page,
-      (ctx, input, done) => {
-        const { text, before = null, limit = FOUND_MESSAGES } = input;
-        const search = (peer: AccountName | null) => {
-          const asked = { text, with: peer, before, limit };
-          ctx.router.request(ctx.user, "mailbox.search", asked, (result) => {
-            if (!result.ok && result.code === "rate_limited") ctx.limited("searches");
-            done(result.ok ? ok(encodeFound(result.value)) : result);
-          });
-        };
-        input.with === undefined ? search(null) : withName(ctx, input.with, done, search);
-      },
-    ),
     events: define("events", "reads the mailbox on from a cursor", page, (ctx, input, done) => {
       const cursor = parseCursor(input.after);
       const { limit = PAGE_EVENTS } = input;
@@ -257,6 +242,27 @@ function mailboxCommands(define: Define) {
           const cursor = formatCursor({ mailboxId, seq: snapshot.seq });
           done(ok(`{"cursor":"${cursor}","snapshot":${encodeSnapshot(snapshot)}}`));
         });
+      },
+    ),
+  };
+}
+
+function searchCommands(define: Define) {
+  return {
+    search: define(
+      "search",
+      "finds messages by their words",
+      { cost: 2, bulky: true },
+      (ctx, input, done) => {
+        const { text, before = null, limit = FOUND_MESSAGES } = input;
+        const search = (peer: AccountName | null) => {
+          const asked = { text, with: peer, before, limit };
+          ctx.router.request(ctx.user, "mailbox.search", asked, (result) => {
+            if (!result.ok && result.code === "rate_limited") ctx.limited("searches");
+            done(result.ok ? ok(encodeFound(result.value)) : result);
+          });
+        };
+        input.with === undefined ? search(null) : withName(ctx, input.with, done, search);
       },
     ),
   };
