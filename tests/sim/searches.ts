@@ -8,6 +8,7 @@ import type { Device } from "./device.ts";
 import type { Folded, Message } from "./check_mail.ts";
 import type { FoundMessage, SearchedPage } from "../../shard/search/search_page.ts";
 import type { Life } from "./oracle.ts";
+import type { Ops } from "../../shard/ops.ts";
 import type { Prng } from "./prng.ts";
 import type { Result } from "../../shard/errors.ts";
 import type { WireEvent } from "./view.ts";
@@ -122,7 +123,12 @@ export function checkSearches(cluster: Cluster, folded: readonly Folded[]): void
     const found: number[] = [];
     for (let before: number | null = null;;) {
       const limit = prng.int(1, 12);
-      const asked = { text, with: within as AccountName | null, before, limit };
+      const asked: Ops["mailbox.search"]["in"] = {
+        text,
+        with: within as AccountName | null,
+        before,
+        limit,
+      };
       const node = cluster.nodeOf(life.name);
       const page: Result<SearchedPage> = ask(cluster, node, life.name, "mailbox.search", asked);
       // A node of the version before, which may have the account, knows no search.
