@@ -88,8 +88,11 @@ const SHARD_PACKETS: Readonly<Record<ShardPacket["kind"], number>> = {
  * does not know takes that for a bug, and reloads the shard.
  */
 const OPS: Readonly<Partial<Record<OpName, number>>> = {
+  "account.clearFactors": 2,
+  "account.factors": 2,
   "account.identify": 2,
   "account.link": 2,
+  "account.setFactors": 2,
   "mailbox.search": 2,
   "move.begin": 2,
   "move.cancel": 2,
