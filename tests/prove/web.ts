@@ -10,6 +10,7 @@ import type { Page } from "playwright-core";
 import { faultsOfPage, takeShots } from "./page_checks.ts";
 import type { Proof, ProofOptions, Verdict } from "./proof.ts";
 import { ServerProcess, tempDir } from "../process/server.ts";
+import { searchInChat } from "./web_search.ts";
 import { untilIs } from "../process/until.ts";
 
 const PASSWORD = "correct horse battery";
@@ -259,6 +260,8 @@ async function play(fixture: Fixture, shots: string): Promise<Record<string, str
   await history(fixture, bob);
   const looks = await takeShots([["ann", ann], ["bob", bob]], shots);
   figures["screenshots"] = `${looks.length} in ${shots}`;
+  await searchInChat({ ...fixture, password: PASSWORD, shots });
+  fixture.say("messages found, opened where they were said, and from there to the newest");
   await keyboard(fixture, bob);
   fixture.say("signed up, added and wrote by keyboard alone");
   await tabs(fixture, bob);

@@ -13,6 +13,7 @@ import { People } from "./people_list.js";
 import { unreadOf } from "./people.js";
 import { Previews } from "./previews.js";
 import { oneLine } from "./rich_text.js";
+import { Search } from "./search.js";
 import { Settings } from "./settings.js";
 import { OwnStatus } from "./status.js";
 import { Talk } from "./talk.js";
@@ -36,7 +37,7 @@ import { Typing } from "./typing.js";
  *   readonly isSelf: (name: string) => boolean,
  *   readonly peer: () => string | null,
  *   readonly titleOf: (name: string) => string,
- *   readonly open: (name: string) => void,
+ *   readonly open: (name: string, seq?: number) => void,
  *   readonly leave: () => void,
  *   readonly showContact: (name: string) => void,
  *   readonly request: (name: string) => Promise<void>,
@@ -98,7 +99,7 @@ export class App {
       peer: () => this.#peer,
       titleOf: (name) =>
         name === user ? t.common.notes : oneLine(client.contacts.get(name)?.label ?? "") || name,
-      open: (name) => this.#open(name),
+      open: (name, seq) => this.#open(name, seq),
       leave: () => this.#leave(),
       showContact: (name) => this.dialogs.showContact(name),
       request: (name) => requestContact(client, name),
@@ -110,6 +111,7 @@ export class App {
     this.alerts = new Alerts(chat);
     this.dialogs = new ContactDialogs(chat);
     this.people = new People(chat);
+    this.search = new Search(chat);
     this.talk = new Talk(chat);
     this.status = new OwnStatus(chat);
     this.settings = new Settings(chat);
@@ -205,6 +207,7 @@ export class App {
     this.#panes.dataset["pane"] = this.#peer === null ? "list" : "talk";
     this.status.render();
     this.people.render();
+    this.search.render();
     this.talk.render();
     this.dialogs.render();
     this.settings.render();
@@ -238,11 +241,15 @@ export class App {
     }
   }
 
-  /** @param {string} name */
-  #open(name) {
+  /**
+   * @param {string} name
+   * @param {number} [seq] position of the message to show; absent: where reading goes on
+   */
+  #open(name, seq) {
     if (this.#peer === null) history.pushState(FROM_LIST, "", addressOf(name));
     else history.replaceState(history.state, "", addressOf(name));
     this.#follow();
+    if (seq !== undefined && this.#peer === name) this.talk.showMessage(seq);
     this.talk.focus();
   }
 

@@ -14,12 +14,13 @@ import { markOf } from "./timeline.js";
 
 /**
  * What all lines of a conversation have. `notes`: it is the conversation with oneself. `ask` sends
- * the request that messages wait for, or accepts theirs where they have `requested`.
+ * the request that messages wait for, or accepts theirs where they have `requested`. `found`: the
+ * position of the message that was searched for; 0 for none.
  * @typedef {{
  *   readonly conversation: Api.Conversation | undefined, readonly title: string,
  *   readonly relation: import("./timeline.js").Relation, readonly notes: boolean,
  *   readonly retry: (key: string) => void, readonly drop: (key: string) => void,
- *   readonly ask: () => void, readonly requested: boolean,
+ *   readonly ask: () => void, readonly requested: boolean, readonly found: number,
  *   readonly named: (of: Api.Named) => import("./timeline.js").Item | undefined
  * }} Context
  */
@@ -109,6 +110,7 @@ export function updateRow(element, row, context) {
   const { item, first, last } = row;
   const mark = markFor(item, context);
   const names = ["message", item.out ? "out" : "in", first ? "first" : "", last ? "last" : ""];
+  if (item.seq === context.found && item.seq > 0) names.push("found");
   setAttributes(element, {
     class: names.filter((name) => name !== "").join(" "),
     "data-seq": item.out ? null : item.seq,

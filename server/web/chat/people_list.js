@@ -68,13 +68,21 @@ export class People {
   /** @param {KeyboardEvent} event */
   #findKey(event) {
     if (isComposing(event)) return;
-    if (event.key === "ArrowDown") this.#move(event, 0);
+    if (event.key === "ArrowDown") {
+      if (this.#buttons().length > 0) this.#move(event, 0);
+      else this.#firstFound()?.focus();
+    }
     if (event.key === "Escape" && this.#find.value !== "") {
       this.#find.value = "";
-      this.render();
+      this.#find.dispatchEvent(new Event("input"));
     }
-    const [first] = this.#buttons();
+    const first = this.#buttons()[0] ?? this.#firstFound();
     if (event.key === "Enter" && this.#find.value !== "") first?.click();
+  }
+
+  /** The first message that was found; null: there is none. */
+  #firstFound() {
+    return byId("found-list", HTMLElement).querySelector("button");
   }
 
   /** To where the list was left; at the start nothing is scrolled. */
@@ -119,6 +127,9 @@ export class People {
     if (to < 0) {
       event.preventDefault();
       this.#find.focus();
+    } else if (event.key === "ArrowDown" && to === buttons.length && this.#firstFound() !== null) {
+      event.preventDefault();
+      this.#firstFound()?.focus();
     } else this.#move(event, to);
   }
 

@@ -1,12 +1,12 @@
 // @ts-check
 /** The conversation that is open: its messages, and the field to write another. */
+import { Around } from "./around.js";
 import { Composer } from "./composer.js";
 import {
   bdi,
   button,
   byId,
   isComposing,
-  make,
   partsOf,
   setAttributes,
   setParts,
@@ -14,8 +14,9 @@ import {
   showList,
 } from "./dom.js";
 import { makeRow, updateRow } from "./message.js";
-import { awaitsAnswer, relationTo, sees } from "./people.js";
+import { relationTo, sees } from "./people.js";
 import { Reading } from "./reading.js";
+import { TalkNotice } from "./talk_notice.js";
 import { errorText, hueOf, initials, presenceText, sendErrorText, showText } from "./text.js";
 import { t } from "./texts.js";
 import { readPages, Timeline } from "./timeline.js";
@@ -43,10 +44,11 @@ export class Talk {
   #more = byId("log-more", HTMLElement);
   #list = byId("messages", HTMLElement);
   #down = byId("log-down", HTMLButtonElement);
-  #notice = byId("talk-notice", HTMLElement);
+  #notice;
   #chat;
   #reading;
   #composer;
+  #around;
   /** @type {Map<string, Timeline>} */
   #timelines = new Map();
   /** @type {string | null} */
@@ -60,6 +62,12 @@ export class Talk {
   constructor(chat) {
     this.#chat = chat;
     this.#reading = new Reading(chat);
+    this.#notice = new TalkNotice(chat);
+    this.#around = new Around(chat, {
+      timelineOf: (peer) => this.#timeline(peer),
+      render: () => this.render(),
+      failed: (error, again) => this.#loadFailed(error, again),
+    });
     this.#composer = new Composer(chat, (peer, body) => {
       this.#reading.wrote();
       this.#post(peer, body);
@@ -91,6 +99,11 @@ export class Talk {
     const known = this.#timelines.get(peer) ?? new Timeline(this.#chat.isSelf(peer));
     this.#timelines.set(peer, known);
     return known;
+  }
+
+  /** What is shown of it. @param {string} peer */
+  #shown(peer) {
+    return this.#around.timeline ?? this.#timeline(peer);
   }
 
   // What comes in.
@@ -138,6 +151,7 @@ export class Talk {
 
   /** Messages may be missing: everything is read again. */
   reset() {
+    this.#around.clear();
     for (const timeline of this.#timelines.values()) timeline.reset();
     if (this.#peer !== null) this.#load();
   }
@@ -151,11 +165,20 @@ export class Talk {
     this.#atEnd = true;
     this.#placed = false;
     this.#loading = false;
+    this.#around.clear();
     this.#list.replaceChildren();
     setText(this.#more, "");
     this.#reading.show(peer);
     this.#composer.show(peer);
     if (peer !== null && !this.#timeline(peer).loaded) this.#load();
+  }
+
+  /** Shows a message of the conversation that is open. @param {number} seq */
+  showMessage(seq) {
+    if (this.#peer === null) return;
+    this.#atEnd = false;
+    setText(this.#more, t.common.loading);
+    this.#around.show(this.#peer, seq);
   }
 
   focus() {
@@ -165,7 +188,7 @@ export class Talk {
   async #load() {
     const peer = this.#peer;
     if (peer === null || this.#loading) return;
-    const timeline = this.#timeline(peer);
+    const timeline = this.#shown(peer);
     const before = timeline.loaded ? timeline.oldest : undefined;
     this.#loading = true;
     setText(this.#more, t.common.loading);
@@ -182,7 +205,12 @@ export class Talk {
       this.#chat.changed();
       if (peer === this.#peer) setText(this.#more, "");
     } catch (error) {
-      if (peer === this.#peer) this.#loadFailed(error);
+      if (peer === this.#peer) {
+        this.#loadFailed(error, () => {
+          this.#loading = false;
+          this.#load();
+        });
+      }
       return;
     } finally {
       if (peer === this.#peer) this.#loading = false;
@@ -190,13 +218,12 @@ export class Talk {
     if (peer === this.#peer) this.render(before !== undefined);
   }
 
-  /** @param {unknown} error */
-  #loadFailed(error) {
-    const again = button(t.talk.loadAgain, () => {
-      this.#loading = false;
-      this.#load();
-    });
-    this.#more.replaceChildren(errorText(error) ?? "", " ", again);
+  /**
+   * @param {unknown} error
+   * @param {() => void} again
+   */
+  #loadFailed(error, again) {
+    this.#more.replaceChildren(errorText(error) ?? "", " ", button(t.talk.loadAgain, again));
   }
 
   /** @param {boolean} older whether messages were added above those that are shown */
@@ -206,14 +233,15 @@ export class Talk {
     this.#none.hidden = peer !== null;
     if (peer === null) return;
     this.#showHead(peer);
-    this.#showNotice(peer);
+    this.#composer.hidden = this.#notice.show(peer) === "blocked";
     this.#composer.render();
-    const timeline = this.#timeline(peer);
+    const timeline = this.#shown(peer);
     const log = this.#log;
     const fromEnd = log.scrollHeight - log.scrollTop;
     this.#reading.decide();
     this.#showRows(peer, timeline);
-    if (!this.#placed && timeline.loaded) this.#place();
+    if (this.#around.place(this.#list, timeline)) this.#scrolledTo();
+    else if (!this.#placed && timeline.loaded) this.#place();
     else if (this.#atEnd) log.scrollTop = log.scrollHeight;
     else if (older) log.scrollTop = log.scrollHeight - fromEnd;
     const none = timeline.loaded && timeline.items().length === 0;
@@ -244,6 +272,7 @@ export class Talk {
       ask: this.#ask,
       requested: client.requests.has(peer),
       named: (/** @type {Api.Named} */ of) => timeline.named(of),
+      found: this.#around.seq,
     };
     showList(this.#list, timeline.rows(this.#reading.divider), {
       key: ({ id }) => id,
@@ -252,13 +281,26 @@ export class Talk {
     });
   }
 
+  /** The log was scrolled to a message that was searched for. */
+  #scrolledTo() {
+    this.#placed = true;
+    this.#atEnd = this.#isAtEnd();
+    setText(this.#more, "");
+  }
+
+  /** Whether the newest messages are in sight. */
+  #isAtEnd() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#log;
+    return this.#around.timeline === null && scrollHeight - scrollTop - clientHeight < NEAR_PX;
+  }
+
   /** Shows where reading begins: before the unread messages, or at the end. */
   #place() {
     this.#placed = true;
     const log = this.#log;
     const line = this.#list.querySelector(".new");
     log.scrollTop = line instanceof HTMLElement ? line.offsetTop - LINE_PX : log.scrollHeight;
-    this.#atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
+    this.#atEnd = this.#isAtEnd();
     if (this.#atEnd) log.scrollTop = log.scrollHeight;
   }
 
@@ -284,55 +326,23 @@ export class Talk {
     byId("talk-info", HTMLElement).hidden = isSelf(peer);
   }
 
-  /**
-   * What is said above a conversation.
-   * @param {string} peer
-   * @returns {"" | "blocked" | "asked" | "unknown"}
-   */
-  #noticeOf(peer) {
-    const { client, isSelf } = this.#chat;
-    if (client.messagesFrom === null || isSelf(peer)) return "";
-    if (client.blocked.has(peer)) return "blocked";
-    const contact = client.contacts.get(peer);
-    if (contact !== undefined) return awaitsAnswer(contact) ? "asked" : "";
-    return client.requests.has(peer) ? "" : "unknown";
-  }
-
-  /** @param {string} peer */
-  #showNotice(peer) {
-    const { client, attempt, showContact, titleOf } = this.#chat;
-    const wanted = this.#noticeOf(peer);
-    this.#composer.hidden = wanted === "blocked";
-    const told = `${wanted} ${peer} ${titleOf(peer)}`;
-    if (this.#notice.dataset["of"] === told) return;
-    this.#notice.dataset["of"] = told;
-    this.#notice.hidden = wanted === "";
-    const name = bdi(titleOf(peer));
-    if (wanted === "blocked") {
-      const act = button(t.common.unblock, () => attempt(client.unblock(peer)));
-      this.#notice.replaceChildren(make("p", {}, ...partsOf(t.talk.blocked, name)), act);
-    } else if (wanted === "asked") {
-      this.#notice.replaceChildren(make("p", {}, ...partsOf(t.talk.asked, name)));
-    } else {
-      const act = button(t.talk.addOrBlock, () => showContact(peer));
-      this.#notice.replaceChildren(make("p", {}, ...partsOf(t.talk.stranger, name)), act);
-    }
-  }
-
   // Scrolling.
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#log;
-    this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    this.#atEnd = this.#isAtEnd();
     this.#showDown();
     this.#reading.look();
-    const timeline = this.#peer === null ? null : this.#timeline(this.#peer);
+    const timeline = this.#peer === null ? null : this.#shown(this.#peer);
+    if (scrollHeight - scrollTop - clientHeight < 2 * NEAR_PX) this.#around.later();
     if (scrollTop < 2 * NEAR_PX && timeline?.loaded && timeline.more) this.#load();
   }
 
   #toEnd() {
+    this.#around.clear();
     this.#atEnd = true;
     this.#placed = true;
+    if (this.#peer !== null && !this.#timeline(this.#peer).loaded) this.#load();
     this.render();
   }
 

@@ -110,6 +110,39 @@ export class Timeline {
     for (const known of [...this.#kept.keys()]) if (known < seq) this.#kept.delete(known);
   }
 
+  /** The position after which nothing is known here; 0: nothing is known. */
+  get newest() {
+    return Math.max(0, ...this.#kept.keys());
+  }
+
+  /** The line of a message; undefined where it is not known here. @param {number} seq */
+  idAt(seq) {
+    return this.#kept.get(seq)?.id;
+  }
+
+  /** Takes messages that follow the newest one. @param {Api.Page} page */
+  addLater({ events }) {
+    for (const event of events) {
+      if (event.k === "message") this.add(event);
+      else if (event.k === "undelivered") this.refuse(event);
+    }
+  }
+
+  /**
+   * Another timeline, of messages around a place, has reached the end: it takes the place of what was
+   * known here before; what came since stays.
+   * @param {Timeline} around
+   */
+  follow(around) {
+    this.#dropBefore(around.newest + 1);
+    for (const [seq, item] of around.#kept) this.#kept.set(seq, item);
+    for (const [key, failure] of around.#refused) this.#refused.set(key, failure);
+    this.#refusedRanges.push(...around.#refusedRanges);
+    this.#pagedFrom = around.#pagedFrom;
+    this.more = around.more;
+    this.loaded = true;
+  }
+
   /** Forgets what is far above the end; the server has it. */
   trim() {
     if (!this.loaded || this.#kept.size <= 2 * KEPT) return;

@@ -227,7 +227,7 @@ export const t = {
     label: "Personen",
     add: "Kontakt hinzufügen",
     settings: "Einstellungen",
-    find: "Jemanden suchen",
+    find: "Personen und Nachrichten suchen",
     filters: "Wer angezeigt wird",
     all: "Alle",
     online: "Online",
@@ -257,6 +257,13 @@ export const t = {
     acceptName: (name) => `${name} annehmen`,
     declineName: (name) => `${name} ablehnen`,
     blockName: (name) => `${name} blockieren`,
+  },
+
+  search: {
+    title: "Nachrichten",
+    searching: "Wird gesucht …",
+    none: "Keine Nachricht enthält diese Wörter.",
+    further: "Weiter zurück suchen",
   },
 
   talk: {

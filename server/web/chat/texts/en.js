@@ -227,7 +227,7 @@ export const t = {
     label: "People",
     add: "Add a contact",
     settings: "Settings",
-    find: "Find somebody",
+    find: "Find people and messages",
     filters: "Who is shown",
     all: "All",
     online: "Online",
@@ -259,6 +259,13 @@ export const t = {
     acceptName: (/** @type {string} */ name) => `Accept ${name}`,
     declineName: (/** @type {string} */ name) => `Decline ${name}`,
     blockName: (/** @type {string} */ name) => `Block ${name}`,
+  },
+
+  search: {
+    title: "Messages",
+    searching: "Searching …",
+    none: "No message has these words.",
+    further: "Search further back",
   },
 
   talk: {
