@@ -71,7 +71,7 @@ async function openOld(gus: Person): Promise<void> {
   await untilIs("the message in sight", () => inSight(gus), (is) => is);
   const first = await gus.shown();
   assert.ok(first.length < COUNT / 2, `only what is around it is read, not ${first.length}`);
-  await page.locator("#log-down", { hasText: "Newest" }).waitFor();
+  await page.locator("#log-down").waitFor();
   // Down to the end: nothing is missing and nothing is twice.
   const all = await untilIs(
     "the newest",
@@ -112,7 +112,7 @@ async function openNew(gus: Person): Promise<void> {
 export async function searchInChat(fixture: Fixture): Promise<void> {
   const { browser, url, people, password, shots } = fixture;
   await write(fixture);
-  const gus = await Person.open(browser, "gus", url, { viewport: DESKTOP });
+  const gus = await Person.open(browser, "gus", url, { viewport: DESKTOP, timeoutMs: 60_000 });
   people.push(gus);
   await gus.signIn(password);
   await openOld(gus);
@@ -126,7 +126,7 @@ export async function searchInChat(fixture: Fixture): Promise<void> {
   await gus.page.screenshot({ path: `${shots}/search-nothing.png` });
   await gus.page.getByRole("searchbox").press("Escape");
   await gus.page.locator("#found").waitFor({ state: "hidden" });
-  const view = { viewport: PHONE, colorScheme: "dark", touch: true } as const;
+  const view = { viewport: PHONE, colorScheme: "dark", touch: true, timeoutMs: 60_000 } as const;
   const phone = await Person.open(browser, "gus", url, view);
   people.push(phone);
   await phone.signIn(password);
