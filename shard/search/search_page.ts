@@ -9,6 +9,7 @@ import { BLOCK_BYTES, type BlockRef, type NeedBlock } from "../mailbox/mailbox.t
 import type { ReadonlyMailbox } from "../mailbox/mailbox.ts";
 import { decodeEvent, messageSpans, type PackedEvents } from "../mailbox/mailbox_event.ts";
 import { excerptOf } from "./excerpt.ts";
+import { isChanging } from "../message/note.ts";
 import type { Query } from "./query.ts";
 
 /** Bytes of blocks after which a page ends. */
@@ -149,7 +150,8 @@ export class SearchPage {
   }
 
   #take(event: ReturnType<typeof decodeEvent>): void {
-    if (event.kind !== "message") return;
+    // What changes a message is no message of its own: what it makes of that one is found there.
+    if (event.kind !== "message" || isChanging(event.ext)) return;
     const { seq, at, with: peer, out, num, id, body } = event;
     const { text: excerpt, marks } = excerptOf(body, this.#search.query);
     this.#found.push({ seq, at, with: peer, out, num, id, excerpt, marks });

@@ -50,7 +50,17 @@ function queryOf(prng: Prng, name: string, peer: string): string {
 
 function isWanted(event: WireEvent, { text, with: peer }: Query): event is Message {
   return event.k === "message" && (peer === undefined || event.with === peer) &&
-    naivelyFinds(text, event.body);
+    event.change === undefined && event.removed !== true && naivelyFinds(text, event.body);
+}
+
+/** Whether who has written a message has ever changed one for the same recipient. */
+function mayChange({ oracle }: Cluster, life: Life, event: WireEvent): boolean {
+  if (event.k !== "message") return false;
+  const senders = event.out ? [life] : oracle.lives(event.with);
+  const to = event.out ? event.with : life.name;
+  return senders.some(({ sent }) =>
+    [...sent.values()].some((s) => s.to === to && s.change !== undefined && s.change !== null)
+  );
 }
 
 function fail(life: Life, query: Query, why: string): never {
@@ -75,12 +85,13 @@ export function searchAtRandom(cluster: Cluster, device: Device, peer: string, p
     if (!answer?.ok) return;
     const page = answer.value as { readonly found: readonly Found[]; readonly next?: number };
     const seen = oracle.observed.get(mailboxId) ?? [];
-    checkFound(life, query, page.found, seen);
+    checkFound(cluster, life, query, page.found, seen);
     if (config.trims) return;
     const from = page.next ?? 0;
     known.forEach((text, at) => {
       if (at < from || at >= (query.before ?? Infinity)) return;
-      if (!isWanted(JSON.parse(text) as WireEvent, query)) return;
+      const event = JSON.parse(text) as WireEvent;
+      if (!isWanted(event, query) || mayChange(cluster, life, event)) return;
       if (!page.found.some((f) => f.seq === at)) fail(life, query, `it does not find ${text}`);
     });
   });
@@ -88,6 +99,7 @@ export function searchAtRandom(cluster: Cluster, device: Device, peer: string, p
 
 /** What was found is what was asked for, as devices have been shown it, newest first. */
 function checkFound(
+  cluster: Cluster,
   life: Life,
   query: Query,
   found: readonly Found[],
@@ -103,6 +115,7 @@ function checkFound(
     const text = seen[message.seq];
     if (text === undefined) continue;
     const event = JSON.parse(text) as WireEvent;
+    if (mayChange(cluster, life, event)) continue;
     if (!isWanted(event, query)) fail(life, query, `it finds ${text}`);
     const { seq, at, with: peer, num, id, out } = event;
     const wanted = { seq, at, with: peer, num, id, ...(out ? { out } : {}) };
@@ -114,12 +127,12 @@ function checkFound(
 /** Searches, page by page, find exactly what a naive search of the mailbox finds. */
 export function checkSearches(cluster: Cluster, folded: readonly Folded[]): void {
   const prng = cluster.prng.fork("searches");
-  for (const { life, events, first } of folded) {
+  for (const { life, shown, first } of folded) {
     const peer = prng.pick(cluster.people).name;
     const within = prng.chance(0.5) ? peer : null;
     const text = queryOf(prng, life.name, peer);
     const query: Query = { text, ...(within === null ? {} : { with: within }) };
-    const wanted = events.filter((e) => isWanted(e, query)).map((e) => e.seq).reverse();
+    const wanted = shown.filter((e) => isWanted(e, query)).map((e) => e.seq).reverse();
     const found: number[] = [];
     for (let before: number | null = null;;) {
       const limit = prng.int(1, 12);
