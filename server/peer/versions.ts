@@ -99,6 +99,10 @@ const OPS: Readonly<Partial<Record<OpName, number>>> = {
   "move.state": 2,
   "name.home": 2,
   "name.share": 2,
+  "push.list": 2,
+  "push.remove": 2,
+  "push.set": 2,
+  "push.settle": 2,
 };
 /** When a request that the peer does not know may be repeated (ms): the cell is being upgraded. */
 const UPGRADE_MS = 5000;

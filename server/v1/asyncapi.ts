@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { ANSWER_EXAMPLES, FRAME_EXAMPLES, GREETING_EXAMPLES } from "./examples.ts";
-import type { CommandTable } from "./commands.ts";
+import type { CommandTable } from "./command.ts";
 import { LICENSE } from "./openapi.ts";
 import { type Protocol, PROTOCOL_VERSION } from "./protocol.ts";
 import { okFrame, SERVER_FRAMES, type ServerFrameName } from "./server_frames.ts";

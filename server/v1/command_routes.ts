@@ -1,7 +1,7 @@
 /** The REST routes that are commands: which request carries which command's fields where. */
 import { type ErrorCode, ok, type Result } from "../../shard/errors.ts";
 import type { ReachedSession } from "../edge/reach.ts";
-import { type CommandContext, type JsonText, routerOf } from "./commands.ts";
+import { type CommandContext, type JsonText, routerOf } from "./command.ts";
 import { FRAME_EXAMPLES } from "./examples.ts";
 import type { Protocol } from "./protocol.ts";
 import type { CommandName } from "./schemas.ts";

@@ -13,7 +13,7 @@ import { errorFrame } from "./encode.ts";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
 import type { CloseReason, OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
-import { type Command, type CommandContext, type JsonText, routerOf } from "./commands.ts";
+import { type Command, type CommandContext, type JsonText, routerOf } from "./command.ts";
 import type { SignInKind } from "../http/counters.ts";
 import { objectText } from "../text/json_text.ts";
 import { welcomeFields } from "./protocol.ts";

@@ -87,6 +87,7 @@ const TAG_OF: Readonly<Record<string, keyof typeof TAGS>> = {
   presence: "Presence",
   devices: "Account",
   password: "Account",
+  push: "Account",
   factors: "Account",
   settings: "Account",
   export: "Account",

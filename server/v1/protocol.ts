@@ -2,7 +2,8 @@
 import { formatCursor } from "../../shard/name/ids.ts";
 import type { Clock } from "../node/ports.ts";
 import type { OpenedSession } from "../edge/types.ts";
-import { type CommandTable, commandTable } from "./commands.ts";
+import type { CommandTable } from "./command.ts";
+import { commandTable } from "./commands.ts";
 import { encodeSnapshot } from "./encode.ts";
 import { type ProtocolLimits, publicLimits } from "./limits.ts";
 import { type JsonFields, jsonFields } from "../text/json_text.ts";

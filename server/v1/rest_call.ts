@@ -14,7 +14,7 @@ import type { ReachedSession, SessionReach } from "../edge/reach.ts";
 import type { Throttle } from "../auth/throttle.ts";
 import { looksLikeToken } from "../auth/token.ts";
 import type { AnswerName } from "./answers.ts";
-import type { JsonText } from "./commands.ts";
+import type { JsonText } from "./command.ts";
 import type { SignInKind } from "../http/counters.ts";
 import type { ProtocolHost } from "./protocol_host.ts";
 import { type RateClass, rateKey, type RateThrottles } from "./rates.ts";

@@ -3,9 +3,10 @@
  * when a decision is made and when a log is replayed, so that the two cannot differ.
  */
 import type { AccountName } from "../name/ids.ts";
-import type { MailboxBody, MailboxEvent } from "../mailbox/mailbox_event.ts";
+import type { MailboxEvent } from "../mailbox/mailbox_event.ts";
 import type { Account, AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
+import { appendEvent, NO_CONVERSATION } from "./append_event.ts";
 import { applyChange } from "./apply_change.ts";
 import { applyImport, assertSeq } from "./apply_import.ts";
 import { applyMoving, dropArrival } from "./moving.ts";
@@ -26,16 +27,6 @@ import { isChanging, sentExt } from "../message/note.ts";
 import { isKept } from "./kept_blocks.ts";
 import { applyPush, readPushMark } from "./push_targets.ts";
 import { Mailbox } from "../mailbox/mailbox.ts";
-
-/** The index of events that no conversation has. */
-const NO_CONVERSATION = -1;
-
-function appendEvent(account: AccountState, at: number, body: MailboxBody): MailboxEvent {
-  const converses = body.kind === "undelivered" ||
-    body.kind === "message" && !isChanging(body.ext);
-  const index = converses ? account.conversation(body.with).index : NO_CONVERSATION;
-  return account.mailbox.append(at, body, index);
-}
 
 /** Changes that make, end or close the account itself, and those of messages. */
 function applyLifecycle(account: AccountState, entry: Entry): void {

@@ -148,7 +148,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     "repeat a request for a later account of the name",
-    "server/v1/commands.ts",
+    "server/v1/command.ts",
     "return account === undefined ? router : router.forAccount?.(account) ?? router;",
     "return account === undefined ? router : router;",
   ],

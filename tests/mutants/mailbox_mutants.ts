@@ -144,8 +144,8 @@ export const MAILBOX: readonly Mutant[] = [
     ],
     [
       "keep what was read",
-      "account.unread.settle(c.index, entry.upTo, c.unreadAfter(entry.upTo));\n      return;",
-      "return;",
+      "account.unread.settle(c.index, entry.upTo, c.unreadAfter(entry.upTo));\n      return readPushMark(account, entry.with);",
+      "return readPushMark(account, entry.with);",
     ],
     [
       "leave waiting what a later message overtook",

@@ -127,7 +127,7 @@ export const ROSTER: readonly Mutant[] = [
     ],
     [
       "revoke no token",
-      '  if (known) turn.append(account, { kind: "device_removed", device: input.device });\n',
+      '  if (known || pushed) turn.append(account, { kind: "device_removed", device: input.device });\n',
       "",
     ],
     [

@@ -2,7 +2,6 @@
  * One seed: a cluster is made, its clients act while things go wrong, it heals, quiesces, and is
  * measured by what its clients were promised; then it is killed and stopped, and must still be it.
  */
-import type { AccountDump } from "./dump.ts";
 import type { AccountName } from "../../shard/name/ids.ts";
 import type { SimConfig } from "./config.ts";
 import {
@@ -30,7 +29,7 @@ import { claimants } from "./claimants.ts";
 import { coldLook } from "./cold_look.ts";
 import { Driver } from "./driver.ts";
 import { runNodesApart } from "./nodes_apart.ts";
-import { ask, dumpAll } from "./dump.ts";
+import { type AccountDump, ask, dumpAll } from "./dump.ts";
 import { Evacuations } from "./evacuations.ts";
 import { Faults } from "./faults.ts";
 import { interrupted } from "./interrupted.ts";

@@ -15,7 +15,7 @@ import {
 } from "../../server/v1/sign_in.ts";
 import { objectText } from "../../server/text/json_text.ts";
 import { parseCursor, parseSessionId } from "../../shard/name/ids.ts";
-import { routerOf } from "../../server/v1/commands.ts";
+import { routerOf } from "../../server/v1/command.ts";
 import { welcomeFields } from "../../server/v1/protocol.ts";
 import { DOMAIN, PROTOCOL } from "./limits.ts";
 

@@ -68,6 +68,9 @@ const contact = {
   approved: false,
 };
 
+const [id, label] = ["phone" as DeviceId, ""];
+const PHONE = { device: id, label, createdAt: 1, expiresAt: 2, online: true };
+
 /** Answers where a test sets no others. */
 const ANSWERS: Answers = {
   "export.account": () => fail("not_found", "There is no such account"),
@@ -79,20 +82,16 @@ const ANSWERS: Answers = {
   "mailbox.read": () => ok({ mailboxId: MAILBOX, events: [], seq: 7 }),
   "mailbox.snapshot": () => ok({ mailboxId: MAILBOX, snapshot: SNAPSHOT }),
   "presence.set": () => ok(null),
+  "push.set": () => ok(null),
+  "push.remove": () => ok(null),
+  "push.list": () => ok([]),
   "signal.send": () => ok(null),
   "roster.set": () => ok(contact),
   "roster.remove": () => ok(null),
   "roster.subscription": () => ok(null),
   "roster.block": () => ok(null),
   "settings.set": () => ok(null),
-  "device.list": () =>
-    ok([{
-      device: "phone" as DeviceId,
-      label: "",
-      createdAt: 1,
-      expiresAt: 2,
-      online: true,
-    }]),
+  "device.list": () => ok([PHONE]),
   "device.revoke": () => ok(null),
 };
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { registerPush } from "../../server/push/series.ts";
 import fc from "fast-check";
 import { registerReloads } from "../../server/http/reload_counters.ts";
 import {
@@ -125,6 +126,7 @@ function metered(says = true) {
   registerCells(to, null);
   registerMoves(to, counters, { cell: "a" as CellName, evacuation: { progress: EVACUATION } });
   registerStandby(to, STORES);
+  registerPush(to, null);
   registerEdge(to, counts.edge, () => (looks++, gauges));
   registerWs(to, counts.ws);
   registerStreams(to, counts.streams);

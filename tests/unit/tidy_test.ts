@@ -60,6 +60,7 @@ const STATE_FILES: Readonly<Record<string, string>> = {
   "shard/account/salvage.ts": "writes it anew in the place of what cannot be read",
   "shard/account/account.ts": "defines it, and the readonly view of it",
   "shard/account/apply.ts": "changes it as the log says",
+  "shard/account/append_event.ts": "the part of apply that is about new events",
   "shard/account/apply_change.ts": "the part of apply that is about changed messages",
   "shard/account/apply_import.ts": "the part of apply that is about imports",
   "shard/account/apply_sign_in.ts": "the part of apply that is about devices and known places",
