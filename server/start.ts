@@ -237,16 +237,8 @@ export async function startNode(
   const early: EdgePacket[] = [];
   let deliver: (packet: EdgePacket) => void = (packet) => void early.push(packet);
   let push: (push: PushEffect) => void = () => {};
-  const open = await openNode(config, (p) => deliver(p), {
-    push: (p) => push(p),
-    makes: true,
-    serves: true,
-    share,
-    lease,
-    promoted,
-    input,
-    ending,
-  });
+  const given = { makes: true, serves: true, share, lease, promoted, input, ending };
+  const open = await openNode(config, (p) => deliver(p), { ...given, push: (p) => push(p) });
   const process = systemProcess();
   exitOnBug(process, open.log, open.flushLog, open.ports.timers);
   try {

@@ -142,8 +142,8 @@ export const ROSTER: readonly Mutant[] = [
     ],
     [
       "leave other devices' tokens when the password changes",
-      "    if (d.device !== input.keepDevice) {",
-      "    if (d.device === input.keepDevice) {",
+      "filter((device) => device !== keep);",
+      "filter((device) => device === keep);",
     ],
     [
       "leave contacts of a removed account",

@@ -72,32 +72,27 @@ export async function rest(env, url, request) {
 export function asRequest(t, f) {
   /** @param {unknown} name */
   const part = (name) => encodeURIComponent(String(name));
+  /** @param {string[]} names */
+  const query = (...names) =>
+    names.flatMap((name) => f[name] === undefined ? [] : `${name}=${part(f[name])}`).join("&");
+  const headers = { "idempotency-key": String(f["key"]) };
+  const keyed = { method: "POST", not: ["key"], headers };
   const contact = `/v1/contacts/${part(f["contact"])}`;
   switch (t) {
-    case "send": {
-      const headers = { "idempotency-key": String(f["key"]) };
-      return { method: "POST", path: "/v1/messages", not: ["key"], headers };
-    }
+    case "send":
+      return { ...keyed, path: "/v1/messages" };
     case "edit":
     case "remove":
     case "react": {
-      const headers = { "idempotency-key": String(f["key"]) };
       const path = { edit: "edits", remove: "removals", react: "reactions" }[t];
-      return { method: "POST", path: `/v1/messages/${path}`, not: ["key"], headers };
+      return { ...keyed, path: `/v1/messages/${path}` };
     }
     case "history": {
-      const query = ["before", "after", "limit"].flatMap((name) =>
-        f[name] === undefined ? [] : `${name}=${part(f[name])}`
-      );
-      const path = `/v1/conversations/${part(f["with"])}/messages?${query.join("&")}`;
-      return { method: "GET", path };
+      const path = `/v1/conversations/${part(f["with"])}/messages`;
+      return { method: "GET", path: `${path}?${query("before", "after", "limit")}` };
     }
-    case "search": {
-      const query = ["text", "with", "before", "limit"].flatMap((name) =>
-        f[name] === undefined ? [] : `${name}=${part(f[name])}`
-      );
-      return { method: "GET", path: `/v1/search?${query.join("&")}` };
-    }
+    case "search":
+      return { method: "GET", path: `/v1/search?${query("text", "with", "before", "limit")}` };
     case "read":
       return { method: "PUT", path: `/v1/conversations/${part(f["with"])}/read`, not: ["with"] };
     case "signal":
