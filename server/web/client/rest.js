@@ -87,10 +87,11 @@ export function asRequest(t, f) {
       const path = { edit: "edits", remove: "removals", react: "reactions" }[t];
       return { ...keyed, path: `/v1/messages/${path}` };
     }
-    case "history": {
-      const path = `/v1/conversations/${part(f["with"])}/messages`;
-      return { method: "GET", path: `${path}?${query("before", "after", "limit")}` };
-    }
+    case "history":
+      return {
+        method: "GET",
+        path: `/v1/conversations/${part(f["with"])}/messages?${query("before", "after", "limit")}`,
+      };
     case "search":
       return { method: "GET", path: `/v1/search?${query("text", "with", "before", "limit")}` };
     case "read":
