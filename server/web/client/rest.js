@@ -64,6 +64,17 @@ export async function rest(env, url, request) {
 }
 
 /**
+ * The fields of a frame that a request has in its query.
+ * @param {Readonly<Record<string, unknown>>} f
+ * @param {string[]} names
+ */
+const queryOf = (f, ...names) =>
+  names.flatMap((name) =>
+    f[name] === undefined ? [] : `${name}=${encodeURIComponent(String(f[name]))}`
+  )
+    .join("&");
+
+/**
  * A command as a request. `not` names the fields that are not part of the body.
  * @param {string} t
  * @param {Json} f
@@ -72,11 +83,7 @@ export async function rest(env, url, request) {
 export function asRequest(t, f) {
   /** @param {unknown} name */
   const part = (name) => encodeURIComponent(String(name));
-  /** @param {string[]} names */
-  const query = (...names) =>
-    names.flatMap((name) => f[name] === undefined ? [] : `${name}=${part(f[name])}`).join("&");
-  const headers = { "idempotency-key": String(f["key"]) };
-  const keyed = { method: "POST", not: ["key"], headers };
+  const keyed = { method: "POST", not: ["key"], headers: { "idempotency-key": `${f["key"]}` } };
   const contact = `/v1/contacts/${part(f["contact"])}`;
   switch (t) {
     case "send":
@@ -90,10 +97,12 @@ export function asRequest(t, f) {
     case "history":
       return {
         method: "GET",
-        path: `/v1/conversations/${part(f["with"])}/messages?${query("before", "after", "limit")}`,
+        path: `/v1/conversations/${part(f["with"])}/messages?${
+          queryOf(f, "before", "after", "limit")
+        }`,
       };
     case "search":
-      return { method: "GET", path: `/v1/search?${query("text", "with", "before", "limit")}` };
+      return { method: "GET", path: `/v1/search?${queryOf(f, "text", "with", "before", "limit")}` };
     case "read":
       return { method: "PUT", path: `/v1/conversations/${part(f["with"])}/read`, not: ["with"] };
     case "signal":
