@@ -38,7 +38,7 @@ Deno.test("readRecord throws nothing but CorruptBytes", () => {
 });
 
 Deno.test("readRecord skips entries of unknown optional kinds, whatever is in them", () => {
-  const kind = fc.integer({ min: 131, max: 255 });
+  const kind = fc.integer({ min: 200, max: 255 });
   fc.assert(
     fc.property(row, row, kind, fc.uint8Array(), (before, after, kind, inside) => {
       const w = new ByteWriter();
