@@ -52,7 +52,7 @@ const message = z.object({
   edit: seq.optional().describe("… and the position of that edit"),
   removed: z.literal(true).optional().describe("Its sender has removed it: the text is gone"),
   own: z.array(z.string()).optional().describe("This account's reactions"),
-  peer: z.array(z.string()).optional().describe("The peer's reactions"),
+  peer: z.array(z.string()).optional().describe("The other user's reactions"),
 });
 
 const found = z.object({

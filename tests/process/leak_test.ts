@@ -34,9 +34,11 @@ function assertClean(said: string, dataDir: string): void {
       `clients get ${secret}: ${around(said, said.indexOf(secret))}`,
     );
   }
+  // The other user of a conversation, whose reactions a message has.
+  const text = said.replaceAll(/"peer":(?=\{"description":"The other user|\[)/g, "");
   for (const pattern of INSIDE) {
-    const found = pattern.exec(said);
-    assert.equal(found, null, found === null ? "" : around(said, found.index));
+    const found = pattern.exec(text);
+    assert.equal(found, null, found === null ? "" : around(text, found.index));
   }
 }
 

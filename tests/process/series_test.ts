@@ -76,6 +76,9 @@ const UNMOVED: Readonly<Record<string, string>> = {
     "a moment of the end; admission_test.ts",
   'roost_admission_refused_total{kind="connection",reason="draining"}':
     "a moment of the end; admission_test.ts",
+  'roost_rate_limited_total{limit="searches"}': "needs 16 MiB to be searched; search_test.ts",
+  "roost_push_waiting": "needs a push service that is away; push_test.ts",
+  "roost_push_services_failing": "needs a push service that is away; push_test.ts",
   "roost_damaged_records_total{": "needs a damaged store; store_damage_test.ts",
   "roost_clock_offset_seconds": "needs a second node; clock_offset_test.ts",
   "roost_ready": "is 0 for a moment while a fenced shard reloads; reload_test.ts",
