@@ -172,10 +172,11 @@ function factorSchemas(f: Fields) {
 
 /** Inputs of the commands that send messages, and what changes them. */
 function messageSchemas(f: Fields, limits: ProtocolLimits) {
+  const named = key.describe("The client's id of this message: a repetition is answered alike");
   return {
     send: z.object({
       to: f.user,
-      key: key.describe("The client's id of this message: a repetition is answered alike"),
+      key: named,
       body: text(limits.messageBytesMax, 1),
       ext: text(limits.extBytesMax).optional(),
       reply: z.object({ num, out: out.optional() }).optional()
@@ -183,12 +184,12 @@ function messageSchemas(f: Fields, limits: ProtocolLimits) {
     }),
     edit: z.object({
       to: f.user,
-      key,
+      key: named,
       num,
       body: text(limits.messageBytesMax, 1),
     }),
-    remove: z.object({ to: f.user, key, num }),
-    react: z.object({ to: f.user, key, num, out: out.optional(), emoji: reactions }),
+    remove: z.object({ to: f.user, key: named, num }),
+    react: z.object({ to: f.user, key: named, num, out: out.optional(), emoji: reactions }),
   };
 }
 
