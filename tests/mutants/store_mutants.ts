@@ -81,8 +81,8 @@ export const STORE: readonly Mutant[] = [
     ],
     [
       "leave the key out of the checksum",
-      "return crc32(value, crc32(keyText(key)));",
-      "return crc32(value, key.length * 0);",
+      "return crc32(joined(key, value).both);",
+      "return crc32(value);",
     ],
   ),
   ...inFile(
