@@ -24,8 +24,7 @@ export class Changers {
     this.#cluster = cluster;
     this.#prng = cluster.prng.fork("changes");
     this.#perSecond = this.#prng.pick(PER_SECOND);
-    // Between cells they are not simulated yet: seeds 3 and 35 of three cells fail with them.
-    if (cluster.config.cells === 1) this.#schedule();
+    this.#schedule();
   }
 
   /** No more changes. */

@@ -27,8 +27,11 @@ export function excused(
 ): (sent: Sent) => boolean {
   const { name } = to;
   const sender = folded.find((f) => f.life === from);
-  // What a former account was notified of is gone with it: in a small mailbox, that it had no room.
-  if (sender === undefined) return () => small || from.wants.get(name)?.touched === true;
+  // What a former account was notified of is gone with it: in a small mailbox, that it had no room; of
+  // a change, that its message was not there.
+  if (sender === undefined) {
+    return ({ change }) => small || change !== null || from.wants.get(name)?.touched === true;
+  }
   if (!sender.whole) return () => true;
   const told: { readonly from: number; readonly num: number }[] = [];
   for (const e of sender.events) {
