@@ -145,6 +145,12 @@ Deno.test("12.4: clients are sent to nodes that are linked, to others only where
   assert.deepEqual(among("promoted"), ["https://promoted"]);
   assert.deepEqual(among(), ["https://lost", "https://promoted"]);
   assert.equal(known.addressesOf("never-seen" as CellName, () => true), null);
+  // Both have begun anew, and wait until one of them may serve.
+  for (const id of ["lost", "promoted"]) {
+    const node = { id: id as NodeId, incarnation: 2 };
+    known.learn(saying({ node, publicUrls: [] }), 0);
+  }
+  assert.equal(among("lost", "promoted"), null);
 });
 
 Deno.test("12: of the tables of a cell the later one counts, and per shard the later epoch", () => {

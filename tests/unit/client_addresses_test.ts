@@ -175,6 +175,29 @@ Deno.test("12: a client whose cell is dead asks again who serves it, until that 
   client.close();
 });
 
+Deno.test("12: a client goes on where nobody knows an address of its home for now", async () => {
+  const fixture = new ClientFixture();
+  const client = fixture.client({ url: A, onlyTransport: "ws" });
+  const signedIn = client.signIn({ token: "rt1_token" });
+  await fixture.settle();
+  fixture.socket.welcome({ servers: [A, B] });
+  await signedIn;
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://a.test/v1/ws");
+  fixture.socket.breaks();
+  for (const server of ["b", "a", "b", "a"]) {
+    equal(await nextUrl(fixture), `ws://${server}.test/v1/ws`);
+    fixture.socket.open();
+    fixture.socket.says({ t: "error", code: "moved", message: "moved", servers: [] });
+    fixture.socket.says({ t: "goaway", reason: "protocol" });
+    equal(client.state.status, "waiting");
+  }
+  equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+  fixture.socket.welcome({ resumed: true, mode: "resume", snapshot: undefined });
+  equal(client.state.status, "online");
+  client.close();
+});
+
 Deno.test("12: a client that is sent away soon after it had tried often returns when the server says", async () => {
   const fixture = new ClientFixture();
   const client = fixture.client({ url: A, onlyTransport: "ws" });

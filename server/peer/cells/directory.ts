@@ -62,19 +62,20 @@ export class Directory {
 
   /**
    * Where clients reach a cell: addresses of its nodes that are linked; of the others where none is. One
-   * that is not may be lost, and clients take any of several. Null where no node of it is known.
+   * that is not may be lost, and clients take any of several. Null where none is known: a node has
+   * no address before it serves.
    */
   addressesOf(
     cell: CellName,
     isLinked: (node: NodeSaying) => boolean,
   ): readonly string[] | null {
     const nodes = this.nodesOf(cell).filter(({ saying }) => !saying.left);
-    if (nodes.length === 0) return null;
     const linked = nodes.filter(({ saying }) => isLinked(saying));
     const urlsOf = (
       of: readonly KnownNode[],
     ) => [...new Set(of.flatMap(({ saying }) => saying.publicUrls))];
-    return urlsOf(linked).length > 0 ? urlsOf(linked) : urlsOf(nodes);
+    const urls = [linked, nodes].map(urlsOf).find(({ length }) => length > 0);
+    return urls ?? null;
   }
 
   /** What all known nodes have said. */

@@ -290,8 +290,12 @@ export class Connection {
     }
     const contested = REPLACED.includes(error.code) || error.code === "protocol";
     this.#replaced = contested ? this.#replaced + 1 : 0;
-    const follows = error.code === "moved" && this.#host.addresses.follow(error.servers);
-    const final = link.welcomed ? FINAL.includes(error.code) : !AGAIN.includes(error.code);
+    const moved = error.code === "moved";
+    const follows = moved && this.#host.addresses.follow(error.servers);
+    // Its home may be changing machines: nobody knows an address of it, for now.
+    const homeless = moved && (error.servers ?? []).length === 0;
+    const passing = homeless || AGAIN.includes(error.code);
+    const final = link.welcomed ? FINAL.includes(error.code) : !passing;
     const malformed = error.code === "bad_request" && !link.welcomed;
     if (malformed && this.#malformed++ === 0) {
       // The server may not take what was stored.
@@ -299,7 +303,7 @@ export class Connection {
     } else if (final && !follows) return this.#host.gaveUp(error);
     if (this.#replaced >= REPLACED_MAX) return this.#host.gaveUp(error);
     this.#moves = follows ? this.#moves + 1 : 0;
-    const away = error.code === "offline" || error.code === "busy";
+    const away = error.code === "offline" || error.code === "busy" || homeless;
     const unreached = away && !link.welcomed && !network;
     this.#retryAfter(this.#waitMs(link, error, unreached));
     this.become("waiting");
