@@ -10,10 +10,16 @@ const COUNT = Deno.env.get("TEST_WORKERS") ?? "1";
 export const SERVER_PROCESSES = Number(COUNT);
 const WORKERS = COUNT === "1" ? [] : ["--workers", COUNT];
 
+/** How long a server may take until it serves, a standby that it waits for included (ms). */
+const STARTED_MS = 240_000;
+
 const HERE = new URL(".", import.meta.url).pathname;
 
 /** A running server. */
 export class ServerProcess {
+  /** Those that have begun and were not seen to end. */
+  static readonly #running = new Set<ServerProcess>();
+
   readonly url: string;
   readonly pid: number;
   readonly dataDir: string;
@@ -38,6 +44,16 @@ export class ServerProcess {
     this.#lines = lines;
     this.#output = output;
     this.#drained = drained;
+    ServerProcess.#running.add(this);
+    child.status.then(() => ServerProcess.#running.delete(this));
+  }
+
+  /** kill -9 of all that run, without waiting for it; returns what each has logged last. */
+  static killAll(): string[] {
+    return [...ServerProcess.#running].map((server) => {
+      server.#signal("SIGKILL");
+      return `${server.dataDir}:\n${server.log.slice(-10_000)}`;
+    });
   }
 
   /** What it wrote to stdout so far. */
@@ -131,7 +147,10 @@ export class ServerProcess {
       if (lines.length > 2000) lines.shift();
     });
     const output = { text: "" };
-    const url = await firstUrl(child.stdout, output, () => lines.join(""));
+    const url = await firstUrl(child.stdout, output, () => lines.join("")).catch((error) => {
+      kill(child, "SIGKILL");
+      throw error;
+    });
     return new ServerProcess(child, url, dataDir, lines, output, drained);
   }
 
@@ -156,12 +175,16 @@ export class ServerProcess {
   }
 
   #signal(signal: Deno.Signal): void {
-    try {
-      this.#child.kill(signal);
-    } catch (error) {
-      // It has ended already: the caller waits for its status anyway.
-      if (!(error instanceof TypeError)) throw error;
-    }
+    kill(this.#child, signal);
+  }
+}
+
+function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch (error) {
+    // It has ended already: the caller waits for its status anyway.
+    if (!(error instanceof TypeError)) throw error;
   }
 }
 
@@ -170,21 +193,23 @@ async function drain(stream: ReadableStream<Uint8Array>, take: (text: string) =>
   for await (const chunk of stream) take(decoder.decode(chunk, { stream: true }));
 }
 
-/** The first address on stdout; goes on draining the stream after that. */
+/** The first address on stdout, within `STARTED_MS`; goes on draining the stream after that. */
 function firstUrl(
   stream: ReadableStream<Uint8Array>,
   output: { text: string },
   log: () => string,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
+    const failed = (what: string) => reject(new Error(`${what}: ${output.text}\n${log()}`));
+    const timer = setTimeout(() => failed("the server does not serve"), STARTED_MS);
     drain(stream, (more) => {
       output.text += more;
       const m = /https?:\/\/\S+/.exec(output.text);
-      if (m !== null) resolve(m[0].replace(/\/$/, ""));
-    }).then(
-      () => reject(new Error(`the server ended before it served: ${output.text}\n${log()}`)),
-      reject,
-    );
+      if (m === null) return;
+      clearTimeout(timer);
+      resolve(m[0].replace(/\/$/, ""));
+    }).then(() => failed("the server ended before it served"), reject)
+      .finally(() => clearTimeout(timer));
   });
 }
 
