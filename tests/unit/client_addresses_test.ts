@@ -15,6 +15,17 @@ async function nextUrl(fixture: ClientFixture): Promise<string> {
   return fixture.socket.url;
 }
 
+/** A client of `A` that is online over a WebSocket, and knows servers. */
+async function online(servers: readonly string[]) {
+  const fixture = new ClientFixture();
+  const client = fixture.client({ url: A, onlyTransport: "ws" });
+  const signedIn = client.signIn({ token: "rt1_token" });
+  await fixture.settle();
+  fixture.socket.welcome({ servers });
+  await signedIn;
+  return { fixture, client };
+}
+
 function addresses(given: string): Addresses {
   return new Addresses(given, { random: () => 0.99 }, { servers: [] });
 }
@@ -44,12 +55,7 @@ Deno.test("11: a client whose server dies connects to another one that the welco
 
 Deno.test("12.4: a client goes back to a server that has sent it to a lost one, and learns the next there", async () => {
   const C = "http://c.test";
-  const fixture = new ClientFixture();
-  const client = fixture.client({ url: A, onlyTransport: "ws" });
-  const signedIn = client.signIn({ token: "rt1_token" });
-  await fixture.settle();
-  fixture.socket.welcome({ servers: [A, B] });
-  await signedIn;
+  const { fixture, client } = await online([A, B]);
   const moved = (...servers: string[]) =>
     fixture.socket.says({ t: "error", code: "moved", message: "elsewhere", servers });
   fixture.socket.breaks();
@@ -134,12 +140,7 @@ Deno.test("12: an address that the policy of the page does not allow is used no 
 
 Deno.test("12: a client whose cell is dead asks again who serves it, until that has taken over", async () => {
   const [P, OTHER] = ["http://promoted.test", B];
-  const fixture = new ClientFixture();
-  const client = fixture.client({ url: A, onlyTransport: "ws" });
-  const signedIn = client.signIn({ token: "rt1_token" });
-  await fixture.settle();
-  fixture.socket.welcome({ servers: [A, OTHER] });
-  await signedIn;
+  const { fixture, client } = await online([A, OTHER]);
   fixture.socket.breaks();
   const movedTo = (...servers: string[]) => {
     fixture.socket.open();
@@ -176,12 +177,7 @@ Deno.test("12: a client whose cell is dead asks again who serves it, until that 
 });
 
 Deno.test("12: a client goes on where nobody knows an address of its home for now", async () => {
-  const fixture = new ClientFixture();
-  const client = fixture.client({ url: A, onlyTransport: "ws" });
-  const signedIn = client.signIn({ token: "rt1_token" });
-  await fixture.settle();
-  fixture.socket.welcome({ servers: [A, B] });
-  await signedIn;
+  const { fixture, client } = await online([A, B]);
   fixture.socket.breaks();
   equal(await nextUrl(fixture), "ws://a.test/v1/ws");
   fixture.socket.breaks();
@@ -217,12 +213,7 @@ Deno.test("12: a client that is sent away soon after it had tried often returns 
 });
 
 Deno.test("12: a client whose servers all fail tries each soon, and then each less and less often", async () => {
-  const fixture = new ClientFixture();
-  const client = fixture.client({ url: A, onlyTransport: "ws" });
-  const signedIn = client.signIn({ token: "rt1_token" });
-  await fixture.settle();
-  fixture.socket.welcome({ servers: [A, B, "http://c.test"] });
-  await signedIn;
+  const { fixture, client } = await online([A, B, "http://c.test"]);
   const seen = new Map<string, number[]>();
   for (let i = 0; i < 12; i++) {
     fixture.socket.breaks();
