@@ -13,6 +13,7 @@ import { type Entry, readRecord, RECORD_VERSION, writeEntry } from "../../shard/
 import { largeAccount } from "./large_account.ts";
 import { encodeLinkFrame } from "../../server/peer/cells/frames.ts";
 import { packBatch, unpackBatch } from "../../server/peer/cells/batch.ts";
+import { searches } from "./searches.ts";
 import { Prng } from "../sim/prng.ts";
 import { NodeFixture } from "../sim/node_fixture.ts";
 
@@ -164,11 +165,11 @@ function checksums(): Figure[] {
 /** Codec, mailbox, checkpoint, shard step. */
 export const microBench: Bench = {
   name: "micro",
-  what: "codec, records, accounts, shard steps; median of 7 rounds",
+  what: "codec, records, accounts, shard steps, searches; median of 7 rounds",
   seconds: 10,
   run: () =>
     Promise.resolve([
       ...[...codec(), ...cells(), ...accounts(), ...largeAccount()],
-      ...[...steps(), ...checksums()],
+      ...[...steps(), ...checksums(), ...searches()],
     ]),
 };
