@@ -324,8 +324,9 @@ export class Connection {
       addresses.forgetTries();
       return this.backoffMs(1, retryAfterMs);
     }
-    // One that sends on serves others, and soon knows who has taken over from a server that is lost.
-    const slower = code === "moved" ? 2 : 1;
+    // One that sends on serves others, and soon knows who has taken over from a server that is lost:
+    // of a hundred clients, all are to find that one within 6 s.
+    const slower = code === "moved" ? 4 : 1;
     addresses.failed(this.#at, nowMs, (tries) => {
       return this.backoffMs(Math.ceil(tries / slower), retryAfterMs);
     });
