@@ -108,6 +108,7 @@ export type ShardInput =
     readonly kind: "rows_loaded";
     readonly name: AccountName;
     readonly generation: number;
+    readonly move: string;
     readonly rows: readonly (MovedRowId & { readonly bytes: Uint8Array | null })[];
   }
   /** The store could not read what the shard asked for. */
@@ -249,6 +250,8 @@ export type Effect =
     readonly generation: number;
     readonly point: number;
     readonly id: AccountId;
+    /** The id of the move that they are for. */
+    readonly move: string;
     readonly rows: readonly MovedRowId[];
   }
   /** So many messages were refused without telling their sender: for the metrics. */

@@ -143,7 +143,7 @@ export class Loader {
 
   /** Reads rows of an account that moves away. */
   rows(shard: Shard, effect: Effect & { kind: "load_rows" }): void {
-    const { name, generation, point, id } = effect;
+    const { name, generation, point, id, move } = effect;
     const keys = effect.rows.map(({ table, number }) =>
       table === "m" ? blockKey(point, id, number) : dedupeKey(table, point, id, number)
     );
@@ -152,7 +152,7 @@ export class Loader {
       if (error !== null) {
         this.#ports.log.error("rows of a moving account not read", { user: name, ...error });
       }
-      this.#submit(shard, { kind: "rows_loaded", name, generation, rows });
+      this.#submit(shard, { kind: "rows_loaded", name, generation, move, rows });
     });
   }
 

@@ -9,6 +9,7 @@ import { emptyAccount } from "./clear_account.ts";
 import { CorruptBytes } from "../record/bytes.ts";
 import { decodeAway } from "./away.ts";
 import { isComplete } from "./arrival.ts";
+import { missingRows, rowText } from "./moved_rows.ts";
 import type { MovedRowId } from "../federation/move_message.ts";
 
 type MovingEntry = Entry & {
@@ -96,16 +97,21 @@ function joined(parts: readonly (Uint8Array | undefined)[]): Uint8Array {
   return all;
 }
 
-/** Whether this program can read the head that has arrived, with all of its parts. */
-export function isReadable(of: Account): boolean {
+/**
+ * Why an account cannot be here although all parts of its head have arrived: this program cannot read
+ * the head, or rows that it names have not arrived, or were dropped since.
+ */
+export function arrivalFault(of: Account): "unreadable" | "incomplete" | null {
   const { arrival, name, point, dedupe, headShape } = of as AccountState;
+  const { parts, rows } = arrival!;
+  const account = new AccountState(name, point, dedupe.shape, headShape);
   try {
-    decodeAway(new AccountState(name, point, dedupe.shape, headShape), joined(arrival!.parts));
-    return true;
+    decodeAway(account, joined(parts));
   } catch (error) {
-    if (error instanceof CorruptBytes) return false;
+    if (error instanceof CorruptBytes) return "unreadable";
     throw error;
   }
+  return missingRows(account, new Set(rows.map(rowText))).length > 0 ? "incomplete" : null;
 }
 
 /** The account is here from now on. */

@@ -9,7 +9,8 @@ import type { Cells } from "../federation/cells.ts";
 import { homeOf } from "../account/home.ts";
 import { HEAD_PART_BYTES } from "../account/moved_rows.ts";
 import { isComplete } from "../account/arrival.ts";
-import { isReadable } from "../account/moving.ts";
+import { arrivalFault } from "../account/moving.ts";
+import { isFormerId, isRestarted } from "./going.ts";
 import type { MoveMessage } from "../federation/move_message.ts";
 import { owesDeletes } from "../account/checkpoint.ts";
 import type { Proxies } from "./proxies.ts";
@@ -122,9 +123,13 @@ export class Arrivals {
         return this.#head(account, cell, message);
       case "drop":
         if (this.#isHome(account)) return;
-        this.#turn.append(account, { kind: "arrival_dropped" });
+        this.#drop(account);
         this.#asks.delete(account.name);
     }
+  }
+
+  #drop(account: Account): void {
+    if (account.arrival !== null) this.#turn.append(account, { kind: "arrival_dropped" });
   }
 
   #offered(account: Account, cell: CellName, { move, id }: Said<"offer">): void {
@@ -135,7 +140,10 @@ export class Arrivals {
       return refuse("taken", 0);
     }
     const { arrival } = account;
+    if (arrival !== null && isFormerId(move, arrival.move)) return;
     if (arrival?.move !== move) {
+      // Blocks have changed since: none of before is good for it.
+      if (isRestarted(move)) this.#drop(account);
       // Rows that the account had here before have the same keys.
       if (owesDeletes(account)) return refuse("busy", DELETING_MS);
       this.#turn.append(account, { kind: "arriving", move, from: cell, id });
@@ -172,8 +180,10 @@ export class Arrivals {
     }
     if (!isComplete(account.arrival!)) return;
     // Of another version of the program, say: once the account has left there, it must be readable here.
-    if (isReadable(account)) return this.#say(account, cell, { kind: "staged", move, attempt });
-    const reason = "unreadable";
+    const reason = arrivalFault(account);
+    if (reason === null) return this.#say(account, cell, { kind: "staged", move, attempt });
+    // The source freezes it no longer when nothing is staged, and asks anew which rows are here.
+    if (reason === "incomplete") return;
     this.#say(account, cell, { kind: "refused", move, reason, retryAfterMs: UNREADABLE_MS });
   }
 

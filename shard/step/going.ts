@@ -2,7 +2,8 @@
 import type { Account } from "../account/account.ts";
 import type { AccountAccess } from "./account_access.ts";
 import type { Carried } from "./names.ts";
-import type { CellName } from "../name/ids.ts";
+import type { AccountId, CellName } from "../name/ids.ts";
+import type { Effect } from "../effects.ts";
 import type { MoveMessage, MoveView } from "../federation/move_message.ts";
 import type { Proxies } from "./proxies.ts";
 import type { Requests } from "./requests.ts";
@@ -20,17 +21,34 @@ export interface MovesParts {
   packet(carried: Carried): void;
 }
 
-/** What the id of a move ends with that has begun anew: what its target had before is not to be kept. */
-const RESTARTED = "*";
+/**
+ * What stands in the id of a move that has begun anew, with how often: what its target had before is
+ * not to be kept. Each time has an id of its own, or messages of one that overtake those of another
+ * would be taken for its own.
+ */
+const RESTARTED = /^(?<base>.*)\*(?<count>[0-9]*)$/s;
+
+/** The first id of a move, and how often it has begun anew. Earlier programs have counted to one. */
+function counted(move: string): { readonly base: string; readonly count: number } {
+  const { base = move, count } = RESTARTED.exec(move)?.groups ?? {};
+  return { base, count: count === undefined ? 0 : Number(count || 1) };
+}
 
 /** The id of a move that begins anew. */
 export function restarted(move: string): string {
-  return isRestarted(move) ? move : move + RESTARTED;
+  const { base, count } = counted(move);
+  return `${base}*${count + 1}`;
 }
 
 /** Whether a move has begun anew. */
 export function isRestarted(move: string): boolean {
-  return move.endsWith(RESTARTED);
+  return counted(move).count > 0;
+}
+
+/** Whether a move has begun anew since it had this id. */
+export function isFormerId(move: string, latest: string): boolean {
+  const [a, b] = [counted(move), counted(latest)];
+  return a.base === b.base && a.count < b.count;
 }
 
 /** One move on its way; in memory only. */
@@ -75,4 +93,14 @@ export function newGoing(move: string, phase: Going["phase"], atMs: number): Goi
     held: [],
     refused: null,
   };
+}
+
+type LoadRows = Effect & { readonly kind: "load_rows" };
+
+/** Asks for rows of an account as they are stored. */
+export function loadOf(
+  { id, name, point }: Account,
+  of: Pick<LoadRows, "generation" | "move" | "rows">,
+): LoadRows {
+  return { kind: "load_rows", name, point, id: id as AccountId, ...of };
 }

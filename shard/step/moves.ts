@@ -12,7 +12,7 @@ import type { AccountId, AccountName, CellName } from "../name/ids.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { Carried } from "./names.ts";
 import type { Cells } from "../federation/cells.ts";
-import { type Going, isRestarted, type MovesParts, newGoing, restarted } from "./going.ts";
+import { type Going, isRestarted, loadOf, type MovesParts, newGoing, restarted } from "./going.ts";
 import {
   type FoundRow,
   headParts,
@@ -42,6 +42,8 @@ const FROZEN_MS = 3000;
 const DOUBLINGS_MAX = 4;
 /** How long rows that cannot be read are waited for (ms). */
 const UNREAD_MS = 500;
+/** Times that rows are sent in a row before the target is asked anew what it has: it may have lost them. */
+const SENT_MAX = 8;
 /** How often the decision is looked at (ms). */
 const DECIDE_MS = 100;
 /** Packets that wait for the end of one freeze. */
@@ -205,6 +207,9 @@ export class Moves {
       return this.#again(account, going, FROZEN_MS * 2 ** doublings);
     }
     if (!this.#cells.isLinked(to)) return;
+    // Its welcome says what it has: after the loss of its store, say, less than was taken.
+    const unheard = going.sent !== null && going.tries > SENT_MAX && going.frozenMs === null;
+    if (unheard) return this.#again(account, going, 0);
     if (going.phase === "offering") {
       return this.#say(account, to, { kind: "offer", move, id: account.id as AccountId });
     }
@@ -271,9 +276,9 @@ export class Moves {
 
   #welcomed(account: Account, going: Going, rows: readonly MovedRowId[]): void {
     if (going.phase !== "offering") return;
-    if (rows.length > 0 && going.batch === 0 && isRestarted(going.move)) {
-      return this.#say(account, account.leaving!.to, { kind: "drop", move: going.move });
-    }
+    // An earlier program has one id for all that began anew: these may be of before.
+    const former = rows.length > 0 && going.batch === 0 && isRestarted(going.move);
+    if (former) return this.blockChanged(account);
     going.has.clear();
     for (const row of rows) going.has.add(rowText(row));
     going.phase = "copying";
@@ -309,18 +314,18 @@ export class Moves {
       return this.#send(account, going, unsaved);
     }
     const { generation } = this.#turn.accounts;
-    const { name, point } = account;
-    const of = { name, generation, point, id: account.id as AccountId };
-    this.#turn.emit(account, { kind: "load_rows", ...of, rows });
+    this.#turn.emit(account, loadOf(account, { generation, move: going.move, rows }));
   }
 
   /** Rows were read for it; those that are missing may be on their way to the store. */
   rowsLoaded(input: ShardInput & { readonly kind: "rows_loaded" }): void {
     const { accounts } = this.#turn;
-    const { name, generation, rows } = input;
+    const { name, generation, move, rows } = input;
     const going = this.#going.get(name);
     const account = accounts.frozen(name) ?? accounts.peek(name);
     if (going === undefined || account === undefined || generation !== accounts.generation) return;
+    // What was read before it has begun anew may have changed.
+    if (going.move !== move) return;
     // The account was removed meanwhile.
     if (account.leaving?.move !== going.move) return;
     if (going.sent !== null || going.phase === "offering" || going.phase === "deciding") return;
@@ -337,11 +342,7 @@ export class Moves {
     going.atMs = now.mono + retries.againMs("move_again", going.tries, spreadOf(name, going.tries));
   }
 
-  #send(
-    account: Account,
-    going: Going,
-    found: readonly FoundRow[],
-  ): void {
+  #send(account: Account, going: Going, found: readonly FoundRow[]): void {
     const rows = packetOf(found);
     const { to, move } = account.leaving!;
     going.sent = { kind: "rows", move, batch: ++going.batch, rows };

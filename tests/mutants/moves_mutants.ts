@@ -2,6 +2,7 @@
 import { inFile, inTested, type Mutant } from "./mutant.ts";
 
 const MOVES = "tests/scenario/cells_moves_test.ts";
+const STUCK = "tests/scenario/cells_stuck_moves_test.ts";
 const PRESENCE = "tests/scenario/cells_presence_test.ts";
 const DOUBTED = "tests/scenario/cells_doubted_test.ts";
 
@@ -100,6 +101,39 @@ export const MOVED: readonly Mutant[] = [
       "    if (!isComplete(account.arrival!)) return;\n",
       "",
     ],
+  ),
+  ...inTested(
+    "shard/step/arrivals.ts",
+    STUCK,
+    [
+      "begin an arrival anew at a late offer of before",
+      "if (arrival !== null && isFormerId(move, arrival.move)) return;",
+      "",
+    ],
+    [
+      "keep rows of an arrival whose blocks have changed since",
+      "if (isRestarted(move)) this.#drop(account);",
+      "",
+    ],
+    [
+      "stage a head some of whose rows have not come",
+      'if (reason === "incomplete") return;',
+      'if (reason === "incomplete") return this.#say(account, cell, { kind: "staged", move, attempt });',
+    ],
+  ),
+  ...inTested(
+    "shard/step/moves.ts",
+    STUCK,
+    [
+      "send rows for ever that the target does not take",
+      "going.sent !== null && going.tries > SENT_MAX &&",
+      "going.sent !== null && going.tries > Infinity &&",
+    ],
+  ),
+  ...inTested(
+    "shard/step/going.ts",
+    "tests/unit/moving_test.ts",
+    ["give a move one id however often it begins anew", "${count + 1}", "1"],
   ),
   ...inTested(
     "shard/account/away.ts",

@@ -4,6 +4,9 @@ import type { AccountId, AccountName, CellName, MailboxId } from "../../shard/na
 import { AccountState } from "../../shard/account/account.ts";
 import { CellsFixture, type OneCell } from "../sim/cells_fixture.ts";
 import { encodeAway } from "../../shard/account/away.ts";
+import { headParts } from "../../shard/account/moved_rows.ts";
+import type { MoveMessage } from "../../shard/federation/move_message.ts";
+import { restarted } from "../../shard/step/going.ts";
 import { Mailbox } from "../../shard/mailbox/mailbox.ts";
 import { pointOf } from "../../shard/name/ids.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
@@ -107,4 +110,95 @@ Deno.test("12: requests that find an account about to be served where it has mov
   const info = b.ask(name, "account.info", {});
   assert.ok(info.ok, JSON.stringify(info));
   assert.ok(fixture.time.nowMs - sinceMs < 1000, `it waited ${fixture.time.nowMs - sinceMs} ms`);
+});
+
+/** A cell that says what a test says, in the place of a real one; it keeps what it gets of moves. */
+function speaker(fixture: CellsFixture, self: OneCell, to: OneCell, name: AccountName) {
+  const heard: MoveMessage[] = [];
+  const links = fixture.wan.links(self.name, fixture.time.process());
+  const none = () => {};
+  links.start({
+    ...{ linked: none, opened: none, unlinked: none },
+    frame: (_from, _point, frame) => {
+      if (frame.kind === "packet" && frame.packet.kind === "move") heard.push(frame.packet.message);
+    },
+  });
+  const say = (message: MoveMessage): readonly MoveMessage[] => {
+    const packet: ShardPacket = { kind: "move", from: name, to: name, cell: self.name, message };
+    links.send(to.name, pointOf(name), { kind: "packet", packet, hops: 0 });
+    fixture.settle(1000);
+    return heard.splice(0);
+  };
+  return { say, stop: () => links.stop(none) };
+}
+
+Deno.test("12: what comes late of a move that has begun anew does not change it, and no head is staged without its rows", () => {
+  const fixture = new CellsFixture();
+  const [, b, c] = fixture.cells as [OneCell, OneCell, OneCell];
+  const name = "anna" as AccountName;
+  const { limits: { dedupeShape, headShape } } = fixture;
+  const account = new AccountState(name, pointOf(name), dedupeShape, headShape);
+  account.state = "active";
+  account.id = "0123456789abcdef" as AccountId;
+  account.mailbox = new Mailbox("fedcba9876543210" as MailboxId);
+  for (let num = 1; account.mailbox.blocks.length < 2; num++) {
+    const body = "x".repeat(1000);
+    const of = { with: name, out: false, num, id: `${num}`, body, ext: "", device: "" } as const;
+    account.mailbox.append(1000, { kind: "message", ...of }, 0);
+  }
+  const id = account.id as AccountId;
+  const [first, second] = [...account.mailbox.unsaved].map(([number, bytes]) => ({
+    ...{ table: "m", number, bytes } as const,
+  }));
+  c.kill();
+  const { say } = speaker(fixture, c, b, name);
+  const [old, move] = ["m anna", restarted("m anna")];
+  say({ kind: "offer", move: old, id });
+  say({ kind: "rows", move: old, batch: 1, rows: [first!] });
+  // Blocks have changed: the row of before is of no use, and is deleted first.
+  say({ kind: "offer", move, id });
+  fixture.settle(60_000);
+  assert.deepEqual(say({ kind: "offer", move, id }), [{ kind: "welcome", move, rows: [] }]);
+  const taken = [{ kind: "taken", move, batch: 1 }];
+  assert.deepEqual(say({ kind: "rows", move, batch: 1, rows: [first!] }), taken);
+  assert.deepEqual(say({ kind: "drop", move: old }), []);
+  assert.deepEqual(say({ kind: "offer", move: old, id }), []);
+  assert.deepEqual(say({ kind: "rows", move: old, batch: 2, rows: [second!] }), []);
+  const heads = headParts(account, { move, attempt: 1, mailboxId: account.mailbox.id });
+  assert.deepEqual(heads.flatMap(say), [], "a row of it has not come");
+  say({ kind: "rows", move, batch: 2, rows: [second!] });
+  assert.deepEqual(heads.flatMap(say), [{ kind: "staged", move, attempt: 1 }]);
+});
+
+/** The numbers of all messages that a user has sent, page by page. */
+function sentBy(cell: OneCell, name: string): readonly number[] {
+  const numbers: number[] = [];
+  for (let after = 0;;) {
+    const cursor = { mailboxId: cell.must(name, "mailbox.snapshot", {}).mailboxId, seq: after };
+    const page = { cursor, limit: 100, bytesMax: 100_000 };
+    const { events, seq } = cell.must(name, "mailbox.read", page);
+    numbers.push(...events.flatMap((e) => e.kind === "message" && e.out ? [e.num] : []));
+    if (events.length === 0 || after === seq) return numbers;
+    after = events.at(-1)!.seq;
+  }
+}
+
+Deno.test("12: a cell that has forgotten what it was brought of an account is asked, and gets it again", () => {
+  const fixture = new CellsFixture();
+  const [a, b] = fixture.cells as [OneCell, OneCell];
+  const name = "anna" as AccountName;
+  assert.ok(a.register(name).ok && a.register("bert").ok);
+  a.must("bert", "settings.set", { messagesFrom: "anyone" });
+  for (let i = 0; i < 300; i++) a.send(name, "bert", `${i}`, `${i} ${"x".repeat(2000)}`);
+  fixture.settle(60_000);
+  assert.ok(begin(a, name, b).ok);
+  const copying = () => a.must(name, "move.state", {})?.phase === "copying";
+  for (let i = 0; i < 1000 && !copying(); i++) fixture.settle(1);
+  assert.ok(copying());
+  const { say, stop } = speaker(fixture, a, b, name);
+  say({ kind: "drop", move: `m ${name}` });
+  stop();
+  assert.ok(copying(), "the drop has come in the middle");
+  fixture.until("the move", () => b.ask(name, "account.info", {}).ok, 180_000);
+  assert.equal(sentBy(b, name).length, 300);
 });

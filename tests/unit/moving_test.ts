@@ -4,7 +4,8 @@ import type { AccountId, AccountName, CellName, MailboxId } from "../../shard/na
 import { AccountState } from "../../shard/account/account.ts";
 import { apply } from "../../shard/account/apply.ts";
 import { headParts } from "../../shard/account/moved_rows.ts";
-import { isReadable } from "../../shard/account/moving.ts";
+import { arrivalFault } from "../../shard/account/moving.ts";
+import { isFormerId, isRestarted, restarted } from "../../shard/step/going.ts";
 
 const MOVE = { move: "m1", attempt: 1, mailboxId: "MMMMMMMMMMMMMMMM" as MailboxId };
 
@@ -22,9 +23,24 @@ Deno.test("12: an account whose head this program cannot read is not taken, befo
   const source = new AccountState("al" as AccountName, 0);
   const [head] = headParts(source, MOVE);
   if (head?.kind !== "head") throw new Error("a head has a part");
-  equal(isReadable(arriving(head.bytes)), true);
-  equal(isReadable(arriving(head.bytes.slice(0, 3))), false, "cut");
+  equal(arrivalFault(arriving(head.bytes)), null);
+  equal(arrivalFault(arriving(head.bytes.slice(0, 3))), "unreadable", "cut");
   const other = head.bytes.slice();
   other[0] = 99;
-  equal(isReadable(arriving(other)), false, "of another version");
+  equal(arrivalFault(arriving(other)), "unreadable", "of another version");
+});
+
+Deno.test("12: each time that a move begins anew it has another id, which tells the order", () => {
+  const ids = ["m 1"];
+  for (let i = 0; i < 11; i++) ids.push(restarted(ids.at(-1)!));
+  equal(new Set(ids).size, ids.length);
+  equal(isRestarted(ids[0]!), false);
+  for (const [i, id] of ids.entries()) {
+    equal(isRestarted(id), i > 0);
+    for (const [j, other] of ids.entries()) equal(isFormerId(id, other), i < j, `${id}, ${other}`);
+  }
+  // Programs before this one have counted to one, without a number.
+  equal(isRestarted("m 1*"), true);
+  equal(restarted("m 1*"), ids[2]);
+  equal(isFormerId("m 1", "m 2*1"), false, "of another move");
 });
