@@ -227,12 +227,6 @@ const PLACES: readonly Row[] = [
     "void [timers, delayMs];",
   ],
   [
-    "wait for a standby for ever that does not go on",
-    `${DIR}/primary_side.ts`,
-    "if (nowMs - has.behindMs >= times.shrinkMs) this.#lost(member);",
-    "if (nowMs - has.behindMs >= Infinity) this.#lost(member);",
-  ],
-  [
     "reply while another place may serve, during a handover",
     `${DIR}/store_member.ts`,
     "!this.#overdue && this.#driver.leased",
@@ -323,6 +317,15 @@ export const STANDBY: readonly Mutant[] = [
   ...mutants(COPY, ["--standby"]),
   ...mutants(ROLES, ["--roles"]),
   ...mutants([...PLACES, ...VOTES], ["--places"]),
+  ...inTested(
+    `${DIR}/primary_side.ts`,
+    "tests/unit/primary_side_test.ts",
+    [
+      "wait for a standby for ever that does not go on",
+      "if (nowMs - has.behindMs >= times.shrinkMs) this.#lost(member);",
+      "if (nowMs - has.behindMs >= Infinity) this.#lost(member);",
+    ],
+  ),
   ...inTested(
     `${DIR}/role_register.ts`,
     "tests/unit/role_register_test.ts",

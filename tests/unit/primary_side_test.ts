@@ -1,129 +1,128 @@
-/** A primary and a standby that ends its streams. */
-import assert from "node:assert/strict";
+/** What a primary makes of a standby that says nothing of what it has. */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { Entry } from "../../server/standby/write_ring.ts";
+import type { Position } from "../../server/standby/write_number.ts";
 import type { CellName } from "../../shard/name/ids.ts";
 import { encodeFromStandby } from "../../server/standby/stream_frames.ts";
 import type { FromStandby } from "../../server/standby/stream.ts";
-import { MemoryDisk } from "../sim/memory_store.ts";
 import { memoryLog } from "../sim/sim_ports.ts";
-import { type MemberId, roleTimes } from "../../server/standby/role_types.ts";
-import { NumberedRows } from "../../server/standby/numbered_rows.ts";
-import { type PrimaryOptions, PrimarySide } from "../../server/standby/primary_side.ts";
-import { Prng, simRandom } from "../sim/prng.ts";
+import type { MemberId, RoleInput } from "../../server/standby/role_types.ts";
+import type { NumberedRows } from "../../server/standby/numbered_rows.ts";
+import type { PrimaryOptions } from "../../server/standby/primary_side.ts";
+import { PrimarySide } from "../../server/standby/primary_side.ts";
 import type { StandbyFrame } from "../../server/standby/link_frames.ts";
-import type { StandbyPeer } from "../../server/standby/peer.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 
 const CELL = "a" as CellName;
-const MEMBER = "m" as MemberId;
-const TICK_MS = 150;
+const SHRINK_MS = 1500;
+const STANDBY = "standby member 1" as MemberId;
+const positionOf = (w: number) => ({ run: "run 1", w });
 
-const { shrinkMs: SHRINK_MS } = roleTimes(3000);
-
-type Offer = StandbyFrame & { readonly kind: "offer" };
-
-/** A primary with rows, whose only peer is made by the test. */
-function primarySide(peer: StandbyPeer, step: PrimaryOptions["step"] = () => {}) {
-  const time = new VirtualTime();
-  const { clock, timers } = time.global;
-  const disk = new MemoryDisk(time, new Prng("disk"));
-  const { log, lines } = memoryLog();
-  let rows: NumberedRows | null = null;
-  NumberedRows.open(disk.openStored(time.global), {
-    ringBytesMax: 1000,
-    newRun: () => "run",
-    later: (run) => timers.soon(run),
-  }, (_, opened) => rows = opened);
-  time.runFor(100);
-  const opened = rows as unknown as NumberedRows;
-  const primary = new PrimarySide({
-    clock,
-    timers,
-    log,
-    random: simRandom(new Prng("primary")),
-    cell: CELL,
-    member: "p" as MemberId,
-    rows: opened,
-    mode: "sync",
-    lag: { writesMax: 100, msMax: 1000 },
-    limits: { windowBytes: 1000, fillBytesPerSecond: 1000 },
-    times: roleTimes(3000),
-    epoch: () => 1,
-    voters: () => ({ generation: 1, places: [CELL] }),
-    peers: () => [peer],
-    step,
-  });
-  return { lines, opened, primary, time };
+function entryOf(w: number): Entry {
+  const row = { kind: "set", key: ["u", w], value: new Uint8Array(10) } as const;
+  return { at: positionOf(w), after: positionOf(w - 1), rows: [row] };
 }
 
-Deno.test("12: a standby on a full disk is offered streams less and less often, and named once", () => {
-  const offers: number[] = [];
-  /** What the standby does with an offer. */
-  let answers = (frame: Offer): void => {
-    const ended = { kind: "ended", cell: CELL, stream: frame.stream, why: "no space" } as const;
-    primary.take(peer, { kind: "accepted", cell: CELL, stream: frame.stream, member: MEMBER });
-    primary.take(peer, ended);
-  };
-  const peer: StandbyPeer = {
+/** A primary with one standby, which is linked all the time. */
+class OneStandby {
+  readonly time = new VirtualTime();
+  readonly steps: RoleInput[] = [];
+  readonly sent: StandbyFrame[] = [];
+  readonly side: PrimarySide;
+  readonly #peer = {
     cell: "b" as CellName,
-    send(frame) {
-      if (frame.kind !== "offer") return true;
-      offers.push(time.nowMs);
-      time.global.timers.soon(() => answers(frame));
-      return true;
+    send: (frame: StandbyFrame) => !!this.sent.push(frame),
+  };
+  #added = () => {};
+  readonly #rows = {
+    ...{ assigned: 5, settled: 5, position: positionOf(5), gate: null },
+    next: ({ w }: Position) => w < this.#rows.assigned ? entryOf(w + 1) : null,
+    follow: ({ added }: { readonly added: () => void }) => {
+      this.#added = added;
+      return () => {};
     },
   };
-  const { lines, opened, primary, time } = primarySide(peer);
-  const pass = (ms: number) => {
-    for (const until = time.nowMs + ms; time.nowMs < until; time.runFor(TICK_MS)) primary.tick();
-  };
-  pass(60_000);
-  assert.ok(offers.length > 4 && offers.length < 25, `${offers.length} offers`);
-  const said = () => lines.map(({ event }) => event).filter((event) => event.includes("stream"));
-  assert.deepEqual(said(), ["standby stream began", "standby stream ended"]);
-  // It has room again.
-  let stream = 0;
-  answers = (frame) => {
-    stream = frame.stream;
-    primary.take(peer, { kind: "accepted", cell: CELL, stream, member: MEMBER });
-  };
-  pass(12_000);
-  const up = (frame: FromStandby) =>
-    primary.take(peer, { kind: "up", cell: CELL, stream, frame: encodeFromStandby(frame) });
-  up({ kind: "hello", position: opened.position });
-  up({ kind: "ack", at: opened.position!, filling: false });
-  assert.equal(said().length, 2, "it has taken nothing yet");
-  opened.write([{ kind: "set", key: ["x"], value: new Uint8Array(1) }], () => {});
-  pass(1000);
-  up({ kind: "ack", at: opened.position!, filling: false });
-  assert.deepEqual(said().slice(2), ["standby stream began"]);
-});
 
-Deno.test("12: a required standby that ends its streams before it says what it has is given up", () => {
-  const peer: StandbyPeer = {
-    cell: "b" as CellName,
-    send(frame) {
-      if (frame.kind !== "offer") return true;
-      const { stream } = frame;
-      time.global.timers.soon(() => {
-        primary.take(peer, { kind: "accepted", cell: CELL, stream, member: MEMBER });
-        primary.take(peer, { kind: "ended", cell: CELL, stream, why: "cannot read" });
-      });
-      return true;
-    },
-  };
-  let written = false;
-  const { opened, primary, time } = primarySide(peer, (input) => {
-    assert.deepEqual(input, { kind: "copy", member: MEMBER, state: "lost" });
-    // The register does not have it any more.
-    primary.require([]);
-  });
-  primary.require([MEMBER]);
-  opened.write([{ kind: "set", key: ["x"], value: new Uint8Array(1) }], () => written = true);
-  const pass = (ms: number) => {
-    for (const until = time.nowMs + ms; time.nowMs < until; time.runFor(TICK_MS)) primary.tick();
-  };
-  pass(SHRINK_MS - TICK_MS);
-  assert.equal(written, false);
-  pass(3 * TICK_MS);
-  assert.equal(written, true);
+  constructor() {
+    const times = { leaseMs: 3000, shrinkMs: SHRINK_MS, takeoverMs: 3000, beaconMs: 300 };
+    this.side = new PrimarySide({
+      ...this.time.global,
+      random: { number: () => 0.5 } as PrimaryOptions["random"],
+      log: memoryLog().log,
+      cell: CELL,
+      member: "primary member 1" as MemberId,
+      rows: this.#rows as unknown as NumberedRows,
+      mode: "sync",
+      lag: { writesMax: 100, msMax: 1000 },
+      limits: { windowBytes: 1_000_000, fillBytesPerSecond: 1_000_000 },
+      times: times as PrimaryOptions["times"],
+      epoch: () => 1,
+      voters: () => [] as unknown as ReturnType<PrimaryOptions["voters"]>,
+      peers: () => [this.#peer],
+      step: (input) => void this.steps.push(input),
+    });
+  }
+
+  /** A write begins. */
+  write(): void {
+    this.#rows.assigned++;
+    this.#rows.settled++;
+    this.#rows.position = positionOf(this.#rows.assigned);
+    this.#added();
+  }
+
+  /** The standby begins to follow, with all writes of now. */
+  follow(): void {
+    this.side.tick();
+    const offer = this.sent.find(({ kind }) => kind === "offer");
+    ok(offer?.kind === "offer");
+    const { stream } = offer;
+    this.side.take(this.#peer, { kind: "accepted", cell: CELL, stream, member: STANDBY });
+    const say = (frame: FromStandby) => {
+      const up = { kind: "up", cell: CELL, stream, frame: encodeFromStandby(frame) } as const;
+      this.side.take(this.#peer, up);
+    };
+    this.say = say;
+    say({ kind: "hello", position: positionOf(5) });
+    this.ack();
+  }
+
+  say: (frame: FromStandby) => void = () => {};
+
+  /** The standby has all writes of now. */
+  ack(): void {
+    this.say({ kind: "ack", at: this.#rows.position, filling: false });
+  }
+
+  /** Lets time pass, and looks as the primary does. */
+  pass(ms: number): void {
+    for (const endMs = this.time.nowMs + ms; this.time.nowMs < endMs;) {
+      this.time.runFor(100);
+      this.side.tick();
+    }
+  }
+
+  get lost(): number {
+    return this.steps.filter((s) => s.kind === "copy" && s.state === "lost").length;
+  }
+}
+
+Deno.test("12: a standby that stays linked and takes no writes is given up after a stated time", () => {
+  const w = new OneStandby();
+  w.follow();
+  w.side.require([STANDBY]);
+  w.pass(10 * SHRINK_MS);
+  equal(w.lost, 0, "it has all of them");
+  for (let i = 0; i < 5; i++) {
+    w.write();
+    w.pass(SHRINK_MS - 300);
+    w.ack();
+  }
+  equal(w.lost, 0, "it is late, and goes on");
+  w.write();
+  w.pass(SHRINK_MS - 300);
+  equal(w.lost, 0);
+  w.pass(600);
+  equal(w.lost, 1);
+  deepEqual(w.side.views([]).map(({ state }) => state), ["filling"]);
 });
