@@ -233,6 +233,7 @@ export interface PendingMessage {
   readonly key: string;
   readonly body: string;
   readonly ext?: string;
+  readonly reply?: Named;
   /** When it was handed over. */
   readonly at: number;
 }

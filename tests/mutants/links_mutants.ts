@@ -126,13 +126,8 @@ const GOSSIP: readonly Mutant[] = [
     ],
     [
       "send clients to nodes that are not linked",
-      "[linked, nodes].map(urlsOf)",
-      "[nodes].map(urlsOf)",
-    ],
-    [
-      "send clients to a cell of which no address is known",
-      "return urls ?? null;",
-      "return urls ?? [];",
+      "return urlsOf(linked).length > 0 ? urlsOf(linked) : urlsOf(nodes);",
+      "return urlsOf(nodes);",
     ],
     [
       "remember nodes that have said nothing for long",

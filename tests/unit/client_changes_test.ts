@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Change, Message } from "../../server/web/client.d.ts";
 import { ClientFixture, heard, message } from "./client_fixture.ts";
+import { positionOf } from "../../server/web/chat/original.js";
 import { Timeline } from "../../server/web/chat/timeline.js";
 
 const LIMITS = { limits: { reactionsMax: 10 } };
@@ -86,4 +87,41 @@ Deno.test("a timeline shows messages as changes leave them, and the message that
   assert.deepEqual([removed.removed, removed.edited, removed.own], [true, undefined, undefined]);
   assert.equal(change(7, { change: "edit", of: { num: 9 }, body: "x" }), undefined);
   assert.equal(change(8, { change: "past" }), undefined);
+});
+
+Deno.test("Timeline: the newest message of one's own that can be edited is the server's, and not removed", () => {
+  assert.equal(new Timeline().newestOwn, undefined);
+  const timeline = new Timeline();
+  timeline.add(event(1, { num: 1, out: true, body: "mine" }));
+  timeline.add(event(2, { num: 1, body: "theirs" }));
+  timeline.add(event(3, { num: 2, out: true, body: "", removed: true }));
+  timeline.add(event(4, { num: 3, out: true, id: "refused", body: "refused" }));
+  timeline.undelivered("refused", "Not delivered");
+  timeline.wait({ key: "waits", body: "waits", at: 5 });
+  assert.equal(timeline.newestOwn?.body, "mine");
+});
+
+Deno.test("positionOf finds the message that a reply names in the pages above, and ends where it is not", async () => {
+  const timeline = new Timeline();
+  timeline.addPage({ events: [event(500, { num: 300 })], more: true });
+  const known = await positionOf(timeline, { num: 300 }, () => Promise.reject(new Error("read")));
+  assert.equal(known, 500);
+  const asked: (number | undefined)[] = [];
+  const pages: Record<number, Message[]> = {
+    500: [event(300, { num: 9, out: true }), event(400)],
+    300: [event(200, { num: 9 }), event(299, { num: 7 })],
+  };
+  const read = ({ before }: { readonly before?: number }) => {
+    asked.push(before);
+    return Promise.resolve({ events: pages[before!] ?? [], more: before === 500 });
+  };
+  assert.equal(await positionOf(timeline, { num: 9 }, read), 200);
+  assert.deepEqual(asked, [500, 300]);
+  assert.equal(await positionOf(timeline, { num: 9, out: true }, read), 300);
+  await assert.rejects(positionOf(timeline, { num: 8 }, read), /cannot be found/);
+  // However far up it may be, so much is read and no more.
+  let reads = 0;
+  const endless = () => Promise.resolve({ events: [event(10_000 - ++reads)], more: true });
+  await assert.rejects(positionOf(timeline, { num: 1 }, endless), /cannot be found/);
+  assert.equal(reads, 25);
 });

@@ -85,6 +85,7 @@ const lineOf = ({ action, keys }) => line(keys, t.keys[action]);
 const others = () => [
   line(["Enter"], t.keys.send),
   line(["Shift", "Enter"], t.keys.newLine),
+  line(["ArrowUp"], t.keys.editLast),
   line(["Escape"], t.keys.back),
   line(["ArrowUp", "ArrowDown"], t.keys.rows),
 ];

@@ -1,6 +1,6 @@
 // @ts-check
 /** The lines of a conversation as elements. Texts become text nodes, whatever they contain. */
-import { bdi, button, icon, make, partsOf, setAttributes, setText } from "./dom.js";
+import { bdi, button, byId, icon, make, partsOf, setAttributes, setText } from "./dom.js";
 import { looksElsewhere, splitMessage } from "./rich_text.js";
 import { dayText, timeText } from "./text.js";
 import { t } from "./texts.js";
@@ -15,12 +15,15 @@ import { markOf } from "./timeline.js";
 /**
  * What all lines of a conversation have. `notes`: it is the conversation with oneself. `ask` sends
  * the request that messages wait for, or accepts theirs where they have `requested`. `found`: the
- * position of the message that was searched for; 0 for none.
+ * position of the message that was searched for; 0 for none. `menu` opens the menu of a message beside
+ * its button; `goTo` shows the message that a reply names.
  * @typedef {{
  *   readonly conversation: Api.Conversation | undefined, readonly title: string,
  *   readonly relation: import("./timeline.js").Relation, readonly notes: boolean,
  *   readonly retry: (key: string) => void, readonly drop: (key: string) => void,
  *   readonly ask: () => void, readonly requested: boolean, readonly found: number,
+ *   readonly menu: (item: import("./timeline.js").Item, by: HTMLElement) => void,
+ *   readonly goTo: (of: Api.Named) => void,
  *   readonly named: (of: Api.Named) => import("./timeline.js").Item | undefined
  * }} Context
  */
@@ -49,38 +52,55 @@ function partOf(part) {
 const QUOTE_MAX = 120;
 
 /**
+ * Whether something can be done with a message: the server has it, and it is not removed.
+ * @param {import("./timeline.js").Item} item
+ * @param {Context} context
+ */
+const canAct = ({ seq, num, out, removed, failure }, { conversation }) =>
+  seq > 0 && removed !== true && failure === null &&
+  !(out && conversation?.waiting.includes(num) === true);
+
+/**
  * The text, what it replies to, and the reactions.
  * @param {import("./timeline.js").Item} item
  * @param {Context} context
  */
-function contentOf(item, { named, title }) {
+function contentOf(item, context) {
+  const { named, title, goTo } = context;
   const { body, removed, reply, own = [], peer = [] } = item;
   const parts = removed === true ? [t.message.removed] : splitMessage(body).map(partOf);
   const bubble = make("div", { class: "bubble", dir: "auto" }, ...parts);
-  if (reply !== undefined) bubble.prepend(quoteOf(named(reply)));
+  if (reply !== undefined) bubble.prepend(quoteOf(named(reply), () => goTo(reply)));
+  const line = make("div", { class: "said" }, bubble);
+  if (canAct(item, context)) {
+    const acts = button("\u22ef", () => context.menu(item, acts), {
+      class: "acts",
+      tabindex: "-1",
+      "aria-label": t.message.acts,
+      "aria-haspopup": "menu",
+    });
+    line.append(acts);
+  }
   const chips = [...new Set([...own, ...peer])].map((emoji) => {
     const both = own.includes(emoji) && peer.includes(emoji);
     const who = both ? t.message.both(title) : own.includes(emoji) ? t.common.you : title;
     const count = both ? " 2" : "";
     return make("li", { title: who }, `${emoji}${count}`, make("span", { class: "sr" }, ` ${who}`));
   });
-  if (chips.length === 0) return [bubble];
-  return [bubble, make("ul", { class: "chips", "aria-label": t.message.reactions }, ...chips)];
+  if (chips.length === 0) return [line];
+  return [line, make("ul", { class: "chips", "aria-label": t.message.reactions }, ...chips)];
 }
 
-/** @param {import("./timeline.js").Item | undefined} item */
-function quoteOf(item) {
+/**
+ * @param {import("./timeline.js").Item | undefined} item
+ * @param {() => void} go
+ */
+function quoteOf(item, go) {
   const text = item === undefined
     ? t.message.notLoaded
     : item.removed === true
     ? t.message.removed
     : item.body.slice(0, QUOTE_MAX);
-  const go = () => {
-    const line = item === undefined
-      ? null
-      : document.querySelector(`[data-key="${CSS.escape(item.id)}"]`);
-    line?.scrollIntoView({ block: "center" });
-  };
   return button(text, go, { class: "quote", dir: "auto", "aria-label": t.message.replyTo(text) });
 }
 
@@ -136,12 +156,19 @@ export function updateRow(element, row, context) {
 function showContent(element, item, context) {
   const { body, removed, reply, own, peer } = item;
   const named = reply === undefined ? undefined : context.named(reply);
-  const told = JSON.stringify([body, removed, own, peer, named?.body, named?.removed]);
+  const said = [body, removed, own, peer, named?.body, named?.removed, context.title];
+  const told = JSON.stringify([...said, canAct(item, context)]);
   const content = /** @type {HTMLElement} */ (element.children[1]);
   if (content.dataset["told"] === told) return;
   content.dataset["told"] = told;
   content.className = "content";
+  const focused = content.contains(document.activeElement);
   content.replaceChildren(...contentOf(item, context));
+  // What had the focus is another element now, or gone with the text.
+  if (focused) {
+    const acts = content.querySelector(".acts");
+    (acts instanceof HTMLElement ? acts : byId("log", HTMLElement)).focus();
+  }
 }
 
 /**

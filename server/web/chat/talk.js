@@ -14,16 +14,20 @@ import {
   showList,
 } from "./dom.js";
 import { makeRow, updateRow } from "./message.js";
+import { MessageMenu } from "./message_menu.js";
 import { relationTo, sees } from "./people.js";
+import { positionOf } from "./original.js";
 import { Reading } from "./reading.js";
+import { Sending } from "./sending.js";
 import { TalkNotice } from "./talk_notice.js";
-import { errorText, hueOf, initials, presenceText, sendErrorText, showText } from "./text.js";
+import { errorText, hueOf, initials, presenceText, showText } from "./text.js";
 import { t } from "./texts.js";
 import { readPages, Timeline } from "./timeline.js";
 
 /**
  * @import * as Api from "../client.d.ts"
  * @import { Chat } from "./app.js"
+ * @import { Item } from "./timeline.js"
  */
 
 /** Messages of a page; of the first one more where more are unread, up to a bound. */
@@ -49,6 +53,8 @@ export class Talk {
   #reading;
   #composer;
   #around;
+  #sending;
+  #menu;
   /** @type {Map<string, Timeline>} */
   #timelines = new Map();
   /** @type {string | null} */
@@ -68,14 +74,16 @@ export class Talk {
       render: () => this.render(),
       failed: (error, again) => this.#loadFailed(error, again),
     });
-    this.#composer = new Composer(chat, (peer, body) => {
-      this.#reading.wrote();
-      this.#post(peer, body);
-      this.#toEnd();
+    this.#sending = new Sending(chat, (peer) => this.#timeline(peer));
+    this.#composer = new Composer(chat, {
+      send: (peer, body, reply) => {
+        this.#reading.wrote();
+        this.#sending.post(peer, body, reply);
+        this.#toEnd();
+      },
+      newestOwn: (peer) => this.#timeline(peer).newestOwn,
     });
-    for (const { to, key, body, at } of chat.client.pending) {
-      this.#timeline(to).wait({ key, body, at });
-    }
+    this.#menu = new MessageMenu(chat, this.#composer);
     this.#log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#down.addEventListener("click", () => {
       this.#toEnd();
@@ -86,7 +94,7 @@ export class Talk {
       if (this.#peer !== null) chat.showContact(this.#peer);
     });
     this.#main.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !isComposing(event)) chat.leave();
+      if (event.key === "Escape" && !isComposing(event) && !this.#composer.end()) chat.leave();
     });
     new ResizeObserver(() => {
       if (this.#atEnd) this.#log.scrollTop = this.#log.scrollHeight;
@@ -128,7 +136,10 @@ export class Talk {
   change(change) {
     const { with: peer } = change;
     const item = this.#timeline(peer).change(change);
+    if (peer === this.#peer) this.#around.timeline?.change(change);
     const { previews } = this.#chat;
+    // Screen readers do not find the former text either.
+    if (item !== undefined && change.change !== "react") this.#chat.announce("");
     if (item === undefined || previews.of(peer)?.seq !== item.seq) return;
     previews.take({ with: peer, seq: item.seq, out: item.out, body: item.body });
   }
@@ -142,11 +153,7 @@ export class Talk {
 
   /** A message of an earlier run was refused. @param {Api.RoostError} error */
   refused(error) {
-    const { key, to } = error;
-    if (key !== undefined && to !== undefined) {
-      this.#timeline(to).fail(key, sendErrorText(error));
-    }
-    this.#chat.changed();
+    this.#sending.refused(error);
   }
 
   /** Messages may be missing: everything is read again. */
@@ -169,6 +176,7 @@ export class Talk {
     this.#list.replaceChildren();
     setText(this.#more, "");
     this.#reading.show(peer);
+    this.#menu.close();
     this.#composer.show(peer);
     if (peer !== null && !this.#timeline(peer).loaded) this.#load();
   }
@@ -205,12 +213,7 @@ export class Talk {
       this.#chat.changed();
       if (peer === this.#peer) setText(this.#more, "");
     } catch (error) {
-      if (peer === this.#peer) {
-        this.#loadFailed(error, () => {
-          this.#loading = false;
-          this.#load();
-        });
-      }
+      if (peer === this.#peer) this.#loadFailed(error, () => this.#load());
       return;
     } finally {
       if (peer === this.#peer) this.#loading = false;
@@ -273,12 +276,16 @@ export class Talk {
       requested: client.requests.has(peer),
       named: (/** @type {Api.Named} */ of) => timeline.named(of),
       found: this.#around.seq,
+      goTo: this.#goTo,
+      menu: (/** @type {Item} */ item, /** @type {HTMLElement} */ by) =>
+        this.#menu.open(peer, item, by),
     };
     showList(this.#list, timeline.rows(this.#reading.divider), {
       key: ({ id }) => id,
       make: (row) => makeRow(row, context),
       update: (element, row) => updateRow(element, row, context),
     });
+    this.#menu.arrange();
   }
 
   /** The log was scrolled to a message that was searched for. */
@@ -355,27 +362,24 @@ export class Talk {
     );
   }
 
-  // Sending.
+  // What the messages' buttons do.
 
   /**
-   * @param {string} peer
-   * @param {string} body
+   * Scrolls to the message that a reply names, wherever it is.
+   * @param {Api.Named} of
    */
-  #post(peer, body) {
-    const timeline = this.#timeline(peer);
-    const key = crypto.randomUUID();
-    timeline.wait({ key, body, at: Date.now() });
-    this.#chat.client.send(peer, body, { key }).then(
-      (sent) => timeline.sent(key, sent),
-      (error) => timeline.fail(key, sendErrorText(error)),
-    ).finally(() => this.#chat.changed());
-  }
+  #goTo = async (of) => {
+    const peer = this.#peer;
+    if (peer === null) return;
+    const { client, attempt } = this.#chat;
+    const found = positionOf(this.#shown(peer), of, (where) => client.history(peer, where));
+    if (await attempt(found) && peer === this.#peer) this.showMessage(await found);
+  };
 
   /** @param {string} key */
   #retry = (key) => {
     if (this.#peer === null) return;
-    const body = this.#timeline(this.#peer).drop(key);
-    if (body !== undefined) this.#post(this.#peer, body);
+    this.#sending.again(this.#peer, key);
     this.#toEnd();
     this.focus();
   };

@@ -174,13 +174,25 @@ export class Timeline {
   }
 
   /** The message that a reply names, where it is here. @param {Api.Named} named */
-  named({ num, out }) {
-    return this.items().findLast((item) => item.num === num && item.out === (out === true));
+  named({ num, out = false }) {
+    for (const item of this.#kept.values()) if (item.num === num && item.out === out) return item;
+    return undefined;
   }
 
-  /** A message that was handed to the client. @param {Pick<Api.PendingMessage, "key" | "body" | "at">} message */
-  wait({ key, body, at }) {
-    const unsent = { seq: 0, num: 0, out: true, waits: false, failure: null };
+  /** My newest message that can be edited. @returns {Item | undefined} */
+  get newestOwn() {
+    return this.items().findLast((item) =>
+      item.out && item.seq > 0 && item.failure === null && item.removed !== true
+    );
+  }
+
+  /**
+   * A message that was handed to the client.
+   * @param {Pick<Api.PendingMessage, "key" | "body" | "at" | "reply">} message
+   */
+  wait({ key, body, at, reply }) {
+    const to = reply === undefined ? {} : { reply };
+    const unsent = { seq: 0, num: 0, out: true, waits: false, failure: null, ...to };
     this.#waiting.set(key, { id: `key ${key}`, key, at, body, ...unsent });
   }
 
@@ -236,11 +248,11 @@ export class Timeline {
       this.#refusedRanges.find(({ from, to }) => num >= from && num <= to)?.failure;
   }
 
-  /** Forgets a message that failed; its text. @param {string} key */
+  /** Forgets a message that failed, and returns it. @param {string} key */
   drop(key) {
-    const body = this.#waiting.get(key)?.body;
+    const item = this.#waiting.get(key);
     this.#waiting.delete(key);
-    return body;
+    return item;
   }
 
   /** Forgets what may have gaps; what waits stays. */

@@ -303,10 +303,20 @@ export const t = {
   },
 
   message: {
+    acts: "Was mit dieser Nachricht geschehen soll",
+    editing: "Du bearbeitest deine Nachricht",
+    reply: "Antworten",
+    editIt: "Bearbeiten",
+    copy: "Text kopieren",
+    removeIt: "Für beide entfernen",
+    removeTitle: "Diese Nachricht entfernen?",
+    removeText: "Ihr Text wird für euch beide entfernt. Das lässt sich nicht rückgängig machen.",
+    react: (/** @type {string} */ emoji) => `Mit ${emoji} reagieren`,
     edited: "Bearbeitet",
     removed: "Diese Nachricht wurde entfernt",
     reactions: "Reaktionen",
     notLoaded: "Die Nachricht steht weiter oben",
+    notFound: "Diese Nachricht ist nicht mehr zu finden.",
     both: (/** @type {string} */ name) => `Du und ${name}`,
     replyTo: (/** @type {string} */ text) => `Antwort auf: ${text}`,
     waiting: "Wartet",
@@ -408,6 +418,7 @@ export const t = {
     send: "Nachricht senden",
     newLine: "Neue Zeile",
     back: "Zurück zur Liste",
+    editLast: "Letzte eigene Nachricht bearbeiten",
     rows: "In der Liste bewegen",
     single: "Einzelne Tasten benutzen, außerhalb von Feldern",
     names: {

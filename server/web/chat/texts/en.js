@@ -303,10 +303,20 @@ export const t = {
   },
 
   message: {
+    acts: "What to do with this message",
+    editing: "You are editing your message",
+    reply: "Reply",
+    editIt: "Edit",
+    copy: "Copy text",
+    removeIt: "Remove for both",
+    removeTitle: "Remove this message?",
+    removeText: "Its text is removed for both of you. This cannot be undone.",
+    react: (/** @type {string} */ emoji) => `React with ${emoji}`,
     edited: "Edited",
     removed: "This message was removed",
     reactions: "Reactions",
     notLoaded: "The message is further up",
+    notFound: "This message cannot be found any more.",
     both: (/** @type {string} */ name) => `You and ${name}`,
     replyTo: (/** @type {string} */ text) => `In reply to: ${text}`,
     waiting: "Waiting",
@@ -408,6 +418,7 @@ export const t = {
     send: "Send the message",
     newLine: "New line",
     back: "Back to the list",
+    editLast: "Edit your last message",
     rows: "Move in the list",
     single: "Use single keys, outside of fields",
     /** Keys with names of their own. */
