@@ -255,10 +255,9 @@ class NodeFront implements Front {
   #makeHost(files: SignInFiles): ProtocolHost {
     const { ports, node } = this.#open;
     const { observe, signedIn, limited, acked } = this.#counting;
-    const { signIn, oidc } = frontSignIn(this.#config, this.#open, files, {
-      limited,
-      share: this.#shared.rate,
-    });
+    const origins = () => [...this.#config.server.allowedOrigins, ...this.#pages.origins];
+    const shared = { limited, share: this.#shared.rate, origins };
+    const { signIn, oidc } = frontSignIn(this.#config, this.#open, files, shared);
     return {
       ...ports,
       protocol: makeProtocol(protocolLimits(this.#config)),

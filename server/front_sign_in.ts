@@ -13,12 +13,17 @@ import { recordedSignIn } from "./audit/sign_ins.ts";
 /** What configured files say of issuers and the directory. */
 export type SignInFiles = Pick<ConfigFiles, "verifier" | "oidc" | "ldap">;
 
+type Opened = Pick<OpenNode, "audit" | "node" | "ports" | "relays" | "signIn">;
+
 /** Makes the service, and what sends browsers to issuers; null where none is configured. */
 export function frontSignIn(
   config: Config,
-  { audit, node, ports, signIn: options }: Pick<OpenNode, "audit" | "node" | "ports" | "signIn">,
+  { audit, node, ports, relays, signIn: options }: Opened,
   { ldap, oidc: issuers, verifier }: SignInFiles,
-  shared: Required<Pick<SignInDeps, "limited" | "share">>,
+  { origins, ...shared }: Required<Pick<SignInDeps, "limited" | "share">> & {
+    /** Origins of pages from elsewhere, as in the configuration of now. */
+    origins(): readonly string[];
+  },
 ) {
   const { monoMs, wallMs } = ports.clock;
   const serverSecret = options.fakeSaltSecret;
@@ -26,6 +31,16 @@ export function frontSignIn(
     ? null
     : new Oidc(issuers, { ...ports, fetch: issuerFetch, monoMs, wallMs, serverSecret });
   const directory = ldap === null ? null : new Directory(ldapBind(ldap), directoryOptions(config));
-  const deps = { ...ports, ...shared, router: node, issuers: verifier, oidc, directory };
+  const deps = {
+    ...ports,
+    ...shared,
+    router: node,
+    issuers: verifier,
+    oidc,
+    directory,
+    pages: { publicUrl: config.server.publicUrl, origins },
+    // Whose passkey signs is not known before: any cell may have begun it.
+    ...(relays === null ? {} : { passkeySecret: relays.passkeySecret }),
+  };
   return { signIn: recordedSignIn(createSignIn(deps, options), audit, options.domain), oidc };
 }

@@ -29,7 +29,7 @@ export interface SecondFactorAsked {
   /** Goes on with the sign-in, for some minutes. */
   readonly exchange: string;
   /** What the account has. */
-  readonly methods: readonly ("totp" | "recovery")[];
+  readonly methods: readonly ("passkey" | "totp" | "recovery")[];
   /** SCRAM's server-final message, where the password was proved by SCRAM. */
   readonly scram?: string;
 }

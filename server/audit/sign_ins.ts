@@ -5,6 +5,7 @@ import { ofAccount } from "../auth/refusals.ts";
 import type { Failure, Result } from "../../shard/errors.ts";
 import { parseAddress } from "../../shard/name/name.ts";
 import { parseReset } from "../auth/reset_code.ts";
+import { userOfResponse } from "../auth/passkeys.ts";
 
 /** Where they go; see `Audit`. */
 export interface SignInRecords {
@@ -95,6 +96,37 @@ class RecordedSignIn implements SignIn, FailureLimits {
     return this.#service.factors;
   }
 
+  get passkeys(): SignIn["passkeys"] {
+    const service = this.#service.passkeys;
+    return {
+      begin: service.begin.bind(service),
+      finish: (input, done) => {
+        const { address, response } = input;
+        service.finish(input, (result) => {
+          // Only the account itself finds that: it exists.
+          const copied = !result.ok && reasonOf(result) === "counter";
+          const user = copied ? userOfResponse(response) ?? undefined : undefined;
+          const attempt = { action: "signIn", method: "passkey", address, user, exists: copied };
+          this.#recorded(attempt, done, userOf)(result);
+        });
+      },
+      list: service.list.bind(service),
+      ask: service.ask.bind(service),
+      beginAdd: service.beginAdd.bind(service),
+      add: (input, done) => {
+        const { address, user } = input;
+        const attempt = { action: "addPasskey", method: "passkey", address, user, exists: true };
+        service.add(input, this.#recorded(attempt, done, () => user));
+      },
+      rename: service.rename.bind(service),
+      remove: (input, done) => {
+        const { address, user } = input;
+        const about = { action: "removePasskey", method: "passkey", address, user };
+        service.remove(input, this.#recorded({ ...about, exists: true }, done, () => user));
+      },
+    };
+  }
+
   readonly resetPassword: SignIn["resetPassword"] = (input, done) => {
     const user = parseReset(input.code)?.user;
     const { address } = input;
@@ -140,8 +172,18 @@ class RecordedSignIn implements SignIn, FailureLimits {
 
   #failed({ exists = false, user, ...attempt }: Attempt, failure: Failure): void {
     const known = exists || ofAccount(failure) ? { user } : {};
-    this.#records.failed({ ...attempt, ...known, actor: "unknown", outcome: failure.code });
+    const reason = reasonOf(failure);
+    const detail = reason === undefined ? {} : { detail: reason };
+    const outcome = failure.code;
+    this.#records.failed({ ...attempt, ...known, ...detail, actor: "unknown", outcome });
   }
+}
+
+/** The reason that a refusal of a passkey names. */
+function reasonOf({ code, message }: Failure): string | undefined {
+  return code === "unauthorized" || code === "forbidden"
+    ? /^Cannot sign in \((\w+)\)/.exec(message)?.[1]
+    : undefined;
 }
 
 function userOf({ user }: { readonly user: string }): string {

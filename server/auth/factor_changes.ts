@@ -4,7 +4,8 @@ import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import type { AccountName } from "../../shard/name/ids.ts";
 import { conclude, type FactorProved, type SecondFactors } from "./second_factors.ts";
 import type { FactorCaller, FactorSettings, SignIn, TotpSetup } from "./types.ts";
-import type { FactorChange, Ops } from "../../shard/ops.ts";
+import type { FactorChange, FactorProof, Ops } from "../../shard/ops.ts";
+import { proofOfText, proofText } from "./passkey_seal.ts";
 import { newRecoveryCodes, recoveryHash } from "./recovery_codes.ts";
 import { newTotpSecret, totpSecret, totpSetup, totpStep } from "./totp.ts";
 import { SECOND_FACTOR_REQUIRED } from "../../shard/handlers/factor_rules.ts";
@@ -19,6 +20,12 @@ type Deps = Pick<SignInDeps, "clock" | "log" | "random" | "router">;
 type Done<T> = (result: Result<T>) => void;
 type Found = NonNullable<Ops["account.factors"]["out"]>;
 
+/** A factor that the caller of an account has proved. */
+export interface ProvedFactor {
+  readonly id: Found["id"];
+  readonly proved: FactorProved;
+}
+
 const NO_ACCOUNT = fail("not_found", "There is no such account");
 const NOT_FRESH = fail(
   "forbidden",
@@ -31,7 +38,7 @@ const NOT_CONFIRMED = fail(
 const SETUP_OVER = fail("bad_request", "This secret was made too long ago: begin again");
 
 /** `unauthorized` would say that the caller is not signed in. */
-function refused(failure: Failure): Failure {
+export function refusedChange(failure: Failure): Failure {
   return failure.code === "unauthorized" ? fail("forbidden", failure.message) : failure;
 }
 
@@ -55,7 +62,7 @@ export class FactorChanges implements FactorSettings {
   }
 
   view(user: AccountName, done: Parameters<FactorSettings["view"]>[1]): void {
-    this.#find({ user }, (result) => {
+    this.find({ user }, (result) => {
       if (!result.ok) return done(result);
       const { credentials, factors } = result.value;
       done(ok({
@@ -67,7 +74,7 @@ export class FactorChanges implements FactorSettings {
   }
 
   beginTotp(caller: FactorCaller, done: Done<TotpSetup>): void {
-    this.#prove(caller, (result) => {
+    this.prove(caller, (result) => {
       if (!result.ok) return done(result);
       const { found, proved } = result.value;
       // Nothing changes yet, so nothing is used up.
@@ -80,7 +87,9 @@ export class FactorChanges implements FactorSettings {
         domain: this.#domain,
         user: caller.user,
       });
-      const setup = this.#seconds.seal.setup(found.id, made.secret, clock.wallMs() + SETUP_MS);
+      const untilMs = clock.wallMs() + SETUP_MS;
+      const proof = proofText(proved?.factor ?? null);
+      const setup = this.#seconds.seal.setup(found.id, { secret: made.secret, proof }, untilMs);
       done(ok({ setup, ...made, qr: qrOf(made.uri) }));
     });
   }
@@ -89,56 +98,55 @@ export class FactorChanges implements FactorSettings {
     { code, setup, ...caller }: Parameters<FactorSettings["confirmTotp"]>[0],
     done: Parameters<FactorSettings["confirmTotp"]>[1],
   ): void {
-    this.#find(caller, (result) => {
+    this.find(caller, (result) => {
       if (!result.ok) return done(result);
       const { id } = result.value;
       const nowMs = this.#deps.clock.wallMs();
-      const text = this.#seconds.seal.openSetup(setup, id, nowMs);
-      if (text === null) return done(SETUP_OVER);
-      const secret = totpSecret(text);
+      const opened = this.#seconds.seal.openSetup(setup, id, nowMs);
+      if (opened === null) return done(SETUP_OVER);
+      const secret = totpSecret(opened.secret);
       const step = totpStep(secret, code.replaceAll(/\s/g, ""), nowMs);
       if (step === null) return done(NOT_CONFIRMED);
-      const { codes, recovery } = this.#recovery(id);
+      const { codes, recovery } = this.recovery(id);
       const change: FactorChange = { kind: "totp_added", secret, step, recovery };
-      this.#change(
+      this.change(
         caller,
         id,
         change,
-        null,
+        proofOfText(opened.proof),
         (changed) => done(changed.ok ? ok({ recoveryCodes: codes }) : changed),
       );
     });
   }
 
   removeTotp(caller: FactorCaller, done: Done<null>): void {
-    this.#proveFactor(caller, (result) => {
+    this.proveFactor(caller, (result) => {
       if (!result.ok) return done(result);
-      const { id, proved } = result.value;
-      this.#change(caller, id, { kind: "totp_removed" }, proved, done);
+      this.changeProved(caller, result.value, { kind: "totp_removed" }, done);
     });
   }
 
   renewRecovery(caller: FactorCaller, done: Parameters<FactorSettings["renewRecovery"]>[1]): void {
-    this.#proveFactor(caller, (result) => {
+    this.proveFactor(caller, (result) => {
       if (!result.ok) return done(result);
-      const { id, proved } = result.value;
-      const { codes, recovery } = this.#recovery(id);
-      this.#change(
+      const { codes, recovery } = this.recovery(result.value.id);
+      this.changeProved(
         caller,
-        id,
+        result.value,
         { kind: "recovery_made", recovery },
-        proved,
         (changed) => done(changed.ok ? ok({ recoveryCodes: codes }) : changed),
       );
     });
   }
 
-  #recovery(id: Found["id"]) {
+  /** New recovery codes, and what is kept of them. */
+  recovery(id: Found["id"]) {
     const codes = newRecoveryCodes(this.#deps.random);
     return { codes, recovery: codes.map((code) => recoveryHash(id, code)!) };
   }
 
-  #find(caller: Pick<FactorCaller, "user"> & Partial<FactorCaller>, done: Done<Found>): void {
+  /** The factors of the caller's account. */
+  find(caller: Pick<FactorCaller, "user"> & Partial<FactorCaller>, done: Done<Found>): void {
     const { device, user } = caller;
     const input = device === undefined ? {} : { device };
     this.#deps.router.request(user, "account.factors", input, (result) => {
@@ -148,11 +156,11 @@ export class FactorChanges implements FactorSettings {
   }
 
   /** A second factor where the account has one; else the password, or a sign-in just now. */
-  #prove(
+  prove(
     caller: FactorCaller,
     done: Done<{ readonly found: Found; readonly proved: FactorProved | null }>,
   ): void {
-    this.#find(caller, (result) => {
+    this.find(caller, (result) => {
       if (!result.ok) return done(result);
       const found = result.value;
       if (found.factors !== null) {
@@ -169,17 +177,15 @@ export class FactorChanges implements FactorSettings {
         return done(fresh ? ok({ found, proved: null }) : NOT_FRESH);
       }
       this.#signIn.password({ user, password, address }, (verified) => {
-        if (!verified.ok) return done(refused(verified));
+        if (!verified.ok) return done(refusedChange(verified));
         done(verified.value.id === found.id ? ok({ found, proved: null }) : NOT_FRESH);
       });
     });
   }
 
-  #proveFactor(
-    caller: FactorCaller,
-    done: Done<{ readonly id: Found["id"]; readonly proved: FactorProved }>,
-  ): void {
-    this.#find(caller, (result) => {
+  /** A second factor of an account that has some. */
+  proveFactor(caller: FactorCaller, done: Done<ProvedFactor>): void {
+    this.find(caller, (result) => {
       if (!result.ok) return done(result);
       const found = result.value;
       if (found.factors === null) return done(fail("not_found", "There is no second factor"));
@@ -191,28 +197,56 @@ export class FactorChanges implements FactorSettings {
     });
   }
 
-  #checkCode({ address, code, user }: FactorCaller, found: Found, done: Done<FactorProved>): void {
-    if (code === undefined) return done(SECOND_FACTOR_REQUIRED);
+  #checkCode(
+    { address, code, proof, user }: FactorCaller,
+    found: Found,
+    done: Done<FactorProved>,
+  ): void {
+    if (code === undefined && proof === undefined) return done(SECOND_FACTOR_REQUIRED);
     this.#seconds.check(
       user,
       found,
-      { address, code },
-      (checked) => done(checked.ok ? checked : refused(checked)),
+      { address, code, passkey: proof, wanted: { purpose: "change", extra: "" } },
+      (checked) => done(checked.ok ? checked : refusedChange(checked)),
     );
   }
 
-  #change(
-    { address, user }: Pick<FactorCaller, "address" | "user">,
-    id: Found["id"],
+  /** Makes a change, and ends the attempt of what was proved for it. */
+  changeProved(
+    caller: Pick<FactorCaller, "address" | "user">,
+    { id, proved }: ProvedFactor,
     change: FactorChange,
-    proved: FactorProved | null,
     done: Done<null>,
   ): void {
-    const input = { id, change, proof: proved?.factor ?? null };
+    this.#request(caller, { id, change, proof: proved.factor }, (result) => {
+      conclude(proved, result);
+      done(result.ok ? result : refusedChange(result));
+    });
+  }
+
+  /** Makes a change for which `proof` was given before; null: none was needed. */
+  change(
+    caller: Pick<FactorCaller, "address" | "user">,
+    id: Found["id"],
+    change: FactorChange,
+    proof: FactorProof | null,
+    done: Done<null>,
+  ): void {
+    this.#request(caller, { id, change, proof }, (result) => {
+      done(result.ok ? result : refusedChange(result));
+    });
+  }
+
+  #request(
+    { address, user }: Pick<FactorCaller, "address" | "user">,
+    input: Ops["account.setFactors"]["in"],
+    done: Done<null>,
+  ): void {
     this.#deps.router.request(user, "account.setFactors", input, (result) => {
-      if (proved !== null) conclude(proved, result);
-      if (!result.ok) return done(refused(result));
-      this.#deps.log.info("second_factor_changed", { user, address, change: change.kind });
+      if (result.ok) {
+        const about = { user, address, change: input.change.kind };
+        this.#deps.log.info("second_factor_changed", about);
+      }
       done(result);
     });
   }

@@ -6,15 +6,19 @@ import type { AccountId, AccountName } from "../../shard/name/ids.ts";
 import { type Attempt, type AttemptFrom, Attempts } from "./attempts.ts";
 import { equalBytes } from "./hash.ts";
 import { evenly } from "../node/even_answers.ts";
-import { fail, ok, type Result, type SecondFactorAsked } from "../../shard/errors.ts";
+import { fail, type Failure, ok, type Result, type SecondFactorAsked } from "../../shard/errors.ts";
 import type { FactorProof, Factors, Ops, PasswordProof } from "../../shard/ops.ts";
+import { markOf } from "./passkey_seal.ts";
+import type { PasskeyAnswer } from "./passkey_types.ts";
+import type { Passkeys, PasskeyWanted } from "./passkeys.ts";
+import { mintForDevice } from "./mint.ts";
 import { placeMaker } from "./places.ts";
 import { recoveryHash } from "./recovery_codes.ts";
 import { SECOND_MS, SecondSeal, secondUser } from "./second_seal.ts";
 import type { SignInDeps } from "./sign_in.ts";
 import type { SignInOptions } from "./sign_in_options.ts";
 import { isTotpCode, totpStep } from "./totp.ts";
-import type { FailureLimits, Verified } from "./types.ts";
+import type { FailureLimits, SignIn, Verified } from "./types.ts";
 import type { Throttle } from "./throttle.ts";
 
 type Deps = Pick<SignInDeps, "clock" | "limited" | "log" | "random" | "router" | "timers">;
@@ -27,6 +31,13 @@ export interface FactorProved {
   readonly attempt: Attempt;
 }
 
+/** What is given for a factor: a code, or a passkey's signature. */
+export interface FactorAnswer {
+  readonly code?: string | undefined;
+  readonly passkey?: PasskeyAnswer | undefined;
+  readonly address: string;
+}
+
 const TOO_LATE = fail(
   "unauthorized",
   "This sign-in took too long, or the password was changed: begin again",
@@ -34,8 +45,9 @@ const TOO_LATE = fail(
 const WRONG = fail("unauthorized", "The code is not right, or was used already");
 
 /** What an account can be asked for. */
-export function methodsOf({ recovery, totp }: Factors): SecondFactorAsked["methods"] {
+export function methodsOf({ passkeys, recovery, totp }: Factors): SecondFactorAsked["methods"] {
   return [
+    ...(passkeys.length === 0 ? [] : ["passkey" as const]),
     ...(totp === null ? [] : ["totp" as const]),
     ...(recovery.length === 0 ? [] : ["recovery" as const]),
   ];
@@ -47,9 +59,11 @@ export class SecondFactors {
   readonly #attempts: Attempts;
   readonly #limits: FailureLimits;
   readonly #placeOf: (name: AccountName, address: string) => number;
+  readonly #passkeys: Passkeys;
   readonly seal: SecondSeal;
 
-  constructor(deps: Deps, options: SignInOptions, limits: FailureLimits) {
+  constructor(deps: Deps, options: SignInOptions, limits: FailureLimits, passkeys: Passkeys) {
+    this.#passkeys = passkeys;
     const { failures, fakeSaltSecret } = options;
     this.#deps = deps;
     this.#limits = limits;
@@ -82,12 +96,27 @@ export class SecondFactors {
    * comes of that. null: the account has none any more.
    */
   prove(
-    { address, code, exchange }: {
-      readonly exchange: string;
-      readonly code: string;
-      readonly address: string;
-    },
+    { address, code, exchange, passkey }: FactorAnswer & { readonly exchange: string },
     done: Done<{ readonly verified: Verified; readonly proved: FactorProved | null }>,
+  ): void {
+    this.first({ address, exchange }, (result) => {
+      if (!result.ok) return done(result);
+      const { found, verified } = result.value;
+      if (found.factors === null) return done(ok({ verified, proved: null }));
+      const wanted = { purpose: "second", extra: markOf(exchange) } as const;
+      this.check(
+        verified.user,
+        found,
+        { address, code, passkey, wanted },
+        (checked) => done(checked.ok ? ok({ verified, proved: checked.value }) : checked),
+      );
+    });
+  }
+
+  /** Who has proved the first factor of a sign-in that waits for its second. */
+  first(
+    { address, exchange }: { readonly exchange: string; readonly address: string },
+    done: Done<{ readonly verified: Verified; readonly found: Found }>,
   ): void {
     const refused = this.#limits.allowed(address);
     if (refused !== null) return done(refused);
@@ -108,14 +137,7 @@ export class SecondFactors {
       if (opened === null || found?.id !== opened.id) return late();
       const proof = this.#stillProved(found, opened.proof);
       if (proof === undefined) return late();
-      const verified: Verified = { user, id: opened.id, proof, place };
-      if (found.factors === null) return done(ok({ verified, proved: null }));
-      this.check(
-        user,
-        found,
-        { address, code },
-        (checked) => done(checked.ok ? ok({ verified, proved: checked.value }) : checked),
-      );
+      done(ok({ verified: { user, id: opened.id, proof, place }, found }));
     });
   }
 
@@ -127,11 +149,13 @@ export class SecondFactors {
       ?.storedKey;
   }
 
-  /** Checks a code against the factors that were found of an account that has some. */
+  /** Checks a code, or a passkey, against the factors that were found of an account that has some. */
   check(
     user: AccountName,
     { factors, id, known }: Found,
-    { address, code }: { readonly address: string; readonly code: string },
+    { address, code = "", passkey, wanted }: FactorAnswer & {
+      readonly wanted: Omit<PasskeyWanted, "account">;
+    },
     done: Done<FactorProved>,
   ): void {
     const { clock, log } = this.#deps;
@@ -139,11 +163,21 @@ export class SecondFactors {
     const from: AttemptFrom = { name: user, address, knownPlace };
     const attempt = this.#attempts.begin(() => clock.monoMs(), from);
     if (!("succeeded" in attempt)) return done(attempt);
+    const refuse = (failure: Failure, why: string) => {
+      attempt.failed();
+      log.info("sign_in_refused", { method: "second factor", address, user, why });
+      done(failure);
+    };
+    if (passkey !== undefined) {
+      const of = { ...wanted, account: id };
+      return this.#passkeys.check(passkey, of, factors?.passkeys ?? [], (checked) => {
+        if (!checked.ok) return refuse(checked, checked.message);
+        done(ok({ factor: checked.value, attempt }));
+      });
+    }
     const factor = factors === null ? null : proofOf(factors, id, code, clock.wallMs());
     if (factor !== null) return done(ok({ factor, attempt }));
-    attempt.failed();
-    log.info("sign_in_refused", { method: "second factor", address, user, why: "wrong code" });
-    done(WRONG);
+    refuse(WRONG, "wrong code");
   }
 }
 
@@ -152,6 +186,24 @@ export function conclude({ attempt }: FactorProved, result: Result<unknown>): vo
   if (result.ok) attempt.succeeded();
   else if (result.code === "unauthorized") attempt.failed();
   else attempt.abandoned();
+}
+
+/** Ends sign-ins by a second factor, and makes their tokens. */
+export function endBySecond(
+  deps: Deps,
+  { tokenLifetimeMs: lifetimeMs }: Pick<SignInOptions, "tokenLifetimeMs">,
+  seconds: SecondFactors,
+): SignIn["second"] {
+  return ({ device, label, ...answer }, done) =>
+    seconds.prove(answer, (result) => {
+      if (!result.ok) return done(result);
+      const { proved, verified } = result.value;
+      const factor = proved?.factor;
+      mintForDevice(deps, { ...verified, device, label, lifetimeMs, factor }, (minted) => {
+        if (proved !== null) conclude(proved, minted);
+        done(minted.ok ? ok({ ...minted.value, user: verified.user }) : minted);
+      });
+    });
 }
 
 /** What a code proves; null: nothing. */

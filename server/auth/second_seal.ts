@@ -29,6 +29,14 @@ export interface FirstProved {
   readonly proof: string;
 }
 
+/** A secret that is to be confirmed. */
+export interface SealedSetup {
+  /** In base32. */
+  readonly secret: string;
+  /** What was proved for it, as `proofText` writes it. */
+  readonly proof: string;
+}
+
 /** See the head of this file. */
 export class SecondSeal {
   readonly #signIns: Uint8Array;
@@ -63,16 +71,23 @@ export class SecondSeal {
   }
 
   /** Seals a secret that the account is about to confirm. */
-  setup(id: AccountId, secret: string, untilMs: number): string {
-    return seal(this.#setups, [VERSION, untilMs, id, secret]);
+  setup(id: AccountId, { proof, secret }: SealedSetup, untilMs: number): string {
+    return seal(this.#setups, [VERSION, untilMs, id, secret, proof]);
   }
 
   /** The secret again; null where it is of another account or cell, or has expired. */
-  openSetup(text: string, id: AccountId, nowMs: number): string | null {
+  openSetup(text: string, id: AccountId, nowMs: number): SealedSetup | null {
     const fields = unseal(this.#setups, text, SECOND_CHARS_MAX);
     if (fields === null) return null;
-    const [version, untilMs, whose, secret] = fields as [number, number, string, string];
-    return version === VERSION && untilMs > nowMs && whose === id ? secret : null;
+    // A node of a version before seals no proof.
+    const [version, untilMs, whose, secret, proof = ""] = fields as readonly [
+      number,
+      number,
+      string,
+      string,
+      string?,
+    ];
+    return version === VERSION && untilMs > nowMs && whose === id ? { secret, proof } : null;
   }
 }
 

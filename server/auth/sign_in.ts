@@ -20,12 +20,15 @@ import { Identities } from "./identity.ts";
 import type { JwtVerifier } from "./jwt.ts";
 import type { Oidc } from "./oidc.ts";
 import { NO_ACCOUNT, WRONG_PROOF } from "./refusals.ts";
+import { type PasskeyPages } from "./passkey_site.ts";
+import { PasskeySettings } from "./passkey_service.ts";
+import { Passkeys } from "./passkeys.ts";
 import { PasswordQueue } from "./password_queue.ts";
 import type { Registers } from "../node/cell_value.ts";
 import { createRegistration, newPassword } from "./registration.ts";
 import { createReset } from "./reset.ts";
 import { FactorChanges } from "./factor_changes.ts";
-import { conclude, SecondFactors } from "./second_factors.ts";
+import { endBySecond, SecondFactors } from "./second_factors.ts";
 import {
   type ClientFirstFault,
   finishScram,
@@ -55,6 +58,10 @@ export interface SignInDeps {
   readonly oidc?: Oidc | null;
   /** Checks passwords too; absent where none is configured. */
   readonly directory?: Directory | null;
+  /** Whose pages may use passkeys besides those at the domain. */
+  readonly pages?: Omit<PasskeyPages, "domain">;
+  /** What all cells share that one domain has; absent: the cell is alone. */
+  readonly passkeySecret?: Uint8Array;
   /** Where identities are noted; absent: nowhere. */
   readonly store?: Registers;
   /** Counts that a rate limit applied. */
@@ -69,6 +76,8 @@ interface About {
   readonly address: string;
   readonly method: string;
 }
+
+const NO_PAGES = { publicUrl: null, origins: () => [] };
 
 type Done<T> = (result: Result<T>) => void;
 /** Finds the key to check a proof against again. */
@@ -106,6 +115,8 @@ class SignInService implements SignIn, FailureLimits {
   readonly resetPassword: SignIn["resetPassword"];
   readonly #seconds: SecondFactors;
   readonly factors: SignIn["factors"];
+  readonly passkeys: SignIn["passkeys"];
+  readonly second: SignIn["second"];
 
   constructor(deps: SignInDeps, options: SignInOptions) {
     this.#deps = deps;
@@ -127,11 +138,17 @@ class SignInService implements SignIn, FailureLimits {
         outsider,
         (found) => done(found.ok ? ok({ ...found.value, exempt: true }) : found),
       );
-    this.#seconds = new SecondFactors(deps, options, this);
+    const { domain, fakeSaltSecret } = options;
+    const pages = { domain, ...(deps.pages ?? NO_PAGES) };
+    const passkeys = new Passkeys(deps, pages, deps.passkeySecret ?? fakeSaltSecret);
+    this.#seconds = new SecondFactors(deps, options, this, passkeys);
     for (const [name, throttle] of Object.entries(this.#seconds.throttles)) {
       deps.share?.(name, throttle);
     }
-    this.factors = new FactorChanges(deps, options, this.#seconds, this);
+    this.second = endBySecond(deps, options, this.#seconds);
+    const changes = this.factors = new FactorChanges(deps, options, this.#seconds, this);
+    const parts = { passkeys, seconds: this.#seconds, changes, limits: this };
+    this.passkeys = new PasskeySettings(deps, options, parts);
   }
 
   allowed(address: string): Failure | null {
@@ -208,20 +225,6 @@ class SignInService implements SignIn, FailureLimits {
         input,
         (asked) => done(asked.ok ? { ...result, second: asked.value } : asked),
       );
-    });
-  }
-
-  second(input: Parameters<SignIn["second"]>[0], done: Parameters<SignIn["second"]>[1]): void {
-    const { tokenLifetimeMs: lifetimeMs } = this.#options;
-    const { device, label } = input;
-    this.#seconds.prove(input, (result) => {
-      if (!result.ok) return done(result);
-      const { proved, verified } = result.value;
-      const factor = proved?.factor;
-      mintForDevice(this.#deps, { ...verified, device, label, lifetimeMs, factor }, (minted) => {
-        if (proved !== null) conclude(proved, minted);
-        done(minted.ok ? ok({ ...minted.value, user: verified.user }) : minted);
-      });
     });
   }
 

@@ -2,6 +2,7 @@
 import type { AccountId, AccountName, DeviceId } from "../../shard/name/ids.ts";
 import type { PasswordProof, ScramMechanism } from "../../shard/ops.ts";
 import type { Outsider } from "./identity.ts";
+import type { PasskeyAnswer, PasskeyService } from "./passkey_types.ts";
 import type { Failure, Result } from "../../shard/errors.ts";
 
 /** A user who has proved who they are, by password. */
@@ -42,6 +43,8 @@ export interface FactorCaller {
   readonly password?: string | undefined;
   /** Of the authenticator app, or a recovery code. */
   readonly code?: string | undefined;
+  /** A signature of a passkey in its place, see `PasskeyService.ask`. */
+  readonly proof?: PasskeyAnswer | undefined;
 }
 
 /** An account's second factors, without secrets. */
@@ -159,7 +162,9 @@ export interface SignIn {
   second(
     input: {
       readonly exchange: string;
-      readonly code: string;
+      /** One of both. */
+      readonly code?: string | undefined;
+      readonly passkey?: PasskeyAnswer | undefined;
       readonly device: DeviceId | null;
       readonly label: string;
       readonly address: string;
@@ -168,6 +173,8 @@ export interface SignIn {
   ): void;
   /** What a signed-in user changes about second factors. */
   readonly factors: FactorSettings;
+  /** Sign-in with passkeys, and what a signed-in user changes about them. */
+  readonly passkeys: PasskeyService;
   /** Sets the password of the account that the code of an operator's link is for, once. */
   resetPassword(
     input: { readonly code: string; readonly password: string; readonly address: string },

@@ -57,6 +57,7 @@ export const SIGN_IN_KINDS = [
   "token",
   "issuer",
   "second",
+  "passkey",
   "register",
 ] as const;
 /** A way to prove who one is. */

@@ -27,6 +27,11 @@ export class RelayProofs {
     this.isPeer = isPeer;
   }
 
+  /** What all cells that share the domain have, and nobody else, for sign-ins with passkeys. */
+  get passkeySecret(): Uint8Array {
+    return new Uint8Array(createHmac("sha256", this.#key).update("roost passkeys 1").digest());
+  }
+
   /** The header for a client's IP address. */
   headerOf(address: string): string {
     return `${address} ${this.#macOf(address).toString("base64url")}`;

@@ -107,6 +107,35 @@ export function factorCommands(define: Define) {
   };
 }
 
+/** Passkeys. What they prove costs as much as a password. */
+export function passkeyCommands(define: Define) {
+  const proves: Traits = { cost: 5, write: true };
+  return {
+    passkeys: define("passkeys", "lists my passkeys", {}, (ctx, _input, done) => {
+      ctx.signIn.passkeys.list(ctx.user, asJson(done));
+    }),
+    passkey_ask: define(
+      "passkey_ask",
+      "begins to add a passkey, or to prove a change with one",
+      { cost: 5 },
+      (ctx, { at, new: isNew = false, ...proof }, done) => {
+        const { passkeys } = ctx.signIn;
+        if (!isNew) return passkeys.ask(ctx.user, at, asJson(done));
+        passkeys.beginAdd({ ...callerOf(ctx), ...proof, at }, asJson(done));
+      },
+    ),
+    passkey_add: define("passkey_add", "adds a passkey", proves, (ctx, input, done) => {
+      ctx.signIn.passkeys.add({ ...callerOf(ctx), ...input }, asJson(done));
+    }),
+    passkey_name: define("passkey_name", "renames a passkey", WRITE, (ctx, input, done) => {
+      ctx.signIn.passkeys.rename({ ...callerOf(ctx), ...input }, asJson(done));
+    }),
+    passkey_remove: define("passkey_remove", "removes a passkey", proves, (ctx, input, done) => {
+      ctx.signIn.passkeys.remove({ ...callerOf(ctx), ...input }, asJson(done));
+    }),
+  };
+}
+
 function callerOf({ address, device, user }: CommandContext) {
   return { address, device, user };
 }

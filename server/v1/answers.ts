@@ -180,7 +180,7 @@ export const ANSWERS = {
     servers: z.array(z.string()).optional().describe("Of `moved`: where to sign in"),
     second: z.object({
       exchange: z.string().describe("Goes on with the sign-in, for five minutes"),
-      methods: z.array(z.enum(["totp", "recovery"])).describe(
+      methods: z.array(z.enum(["passkey", "totp", "recovery"])).describe(
         "What the account has; more may come",
       ),
       scram: z.string().optional().describe("The server-final message"),
@@ -237,6 +237,25 @@ export const ANSWERS = {
   }),
   RecoveryCodes: z.object({
     recoveryCodes: z.array(z.string()).describe("Each stands in for the app once; shown once"),
+  }),
+  PasskeyAsked: z.object({
+    exchange: z.string().describe("To be sent back with the response, within five minutes"),
+    options: z.record(z.string(), z.unknown()).describe(
+      "For `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`",
+    ),
+  }),
+  Passkey: z.object({
+    passkey: z.string().describe("Its credential id, base64url"),
+    name: z.string(),
+    at: ms,
+    usedAt: ms.nullable().describe("When it was used last; null: never"),
+    domain: z.string().describe("Whose pages can use it"),
+    synced: z.boolean().describe("Its maker keeps it in several places"),
+  }),
+  PasskeyAdded: z.object({
+    passkey: z.string(),
+    recoveryCodes: z.array(z.string()).optional()
+      .describe("Shown once; absent where the account had another factor"),
   }),
   OidcBegun: z.object({ url: z.string().describe("Where to send the browser") }),
   Challenge: z.object({ exchange: z.string(), message: z.string() }),

@@ -27,6 +27,40 @@ interface Row extends Pick<Route, "method" | "path" | "answer"> {
 
 const CONTACT = { contact: "path" } as const;
 
+const PASSKEY_ROWS: readonly Row[] = [
+  { command: "passkeys", method: "GET", path: "/v1/passkeys", answer: { listOf: "Passkey" } },
+  {
+    command: "passkey_ask",
+    method: "POST",
+    path: "/v1/passkeys/ask",
+    answer: "PasskeyAsked",
+    errors: ["forbidden", "unsupported", "not_found", "second_factor_required"],
+  },
+  {
+    command: "passkey_add",
+    method: "POST",
+    path: "/v1/passkeys",
+    answer: "PasskeyAdded",
+    errors: ["forbidden", "conflict", "limit_reached", "second_factor_required"],
+  },
+  {
+    command: "passkey_name",
+    method: "PUT",
+    path: "/v1/passkeys/{passkey}",
+    from: { passkey: "path" },
+    answer: null,
+    errors: ["not_found"],
+  },
+  {
+    command: "passkey_remove",
+    method: "POST",
+    path: "/v1/passkeys/{passkey}/remove",
+    from: { passkey: "path" },
+    answer: null,
+    errors: ["forbidden", "not_found", "conflict", "second_factor_required"],
+  },
+];
+
 const ROWS: readonly Row[] = [
   {
     command: "send",
@@ -196,6 +230,7 @@ const ROWS: readonly Row[] = [
     answer: "RecoveryCodes",
     errors: ["forbidden", "not_found"],
   },
+  ...PASSKEY_ROWS,
   {
     command: "signout",
     method: "DELETE",

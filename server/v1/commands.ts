@@ -10,7 +10,12 @@ import {
 } from "../../shard/name/ids.ts";
 import type { MailboxEvent } from "../../shard/ops.ts";
 import { fail, ok } from "../../shard/errors.ts";
-import { accountCommands, factorCommands, pushCommands } from "./account_commands.ts";
+import {
+  accountCommands,
+  factorCommands,
+  passkeyCommands,
+  pushCommands,
+} from "./account_commands.ts";
 import {
   asJson,
   type CommandContext,
@@ -40,6 +45,7 @@ export function commandTable(schemas: ProtocolSchemas): CommandTable {
     ...pushCommands(define),
     ...accountCommands(define),
     ...factorCommands(define),
+    ...passkeyCommands(define),
   };
 }
 

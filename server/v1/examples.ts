@@ -7,6 +7,8 @@ import type { CommandName, Hello, Registration } from "./schemas.ts";
 
 type Example = { readonly t: string; readonly id: number } & Readonly<Record<string, unknown>>;
 
+/** A credential that an authenticator returns. */
+const CREDENTIAL = { id: "Zr5Wk0Yv", rawId: "Zr5Wk0Yv", type: "public-key" } as const;
 const SETUP = "uRk1nEw0Q2s8vYp3ZtLx5bGd7fHjKmWc";
 const CURSOR = "5NHrFZgXx0ZqPzTA:41";
 
@@ -70,6 +72,25 @@ export const FRAME_EXAMPLES: Readonly<Record<CommandName, Example>> = {
   totp_on: { t: "totp_on", id: 22, setup: SETUP, code: "492039" },
   totp_off: { t: "totp_off", id: 23, code: "492039" },
   recovery: { t: "recovery", id: 24, code: "492039" },
+  passkeys: { t: "passkeys", id: 25 },
+  passkey_ask: { t: "passkey_ask", id: 26, at: "https://chat.example.com", new: true },
+  passkey_add: {
+    t: "passkey_add",
+    id: 27,
+    exchange: SETUP,
+    response: {
+      ...CREDENTIAL,
+      response: { clientDataJSON: "eyJ0eXBlIjoid2ViYXV0aG4u", attestationObject: "o2NmbXRkbm9uZQ" },
+    },
+    name: "My laptop",
+  },
+  passkey_name: { t: "passkey_name", id: 28, passkey: CREDENTIAL.id, name: "My old laptop" },
+  passkey_remove: {
+    t: "passkey_remove",
+    id: 29,
+    passkey: CREDENTIAL.id,
+    code: "492039",
+  },
   bye: { t: "bye", id: 17 },
   signout: { t: "signout", id: 18 },
   ping: { t: "ping", id: 19 },
@@ -89,6 +110,20 @@ export const REST_EXAMPLES: Readonly<Record<string, Readonly<Record<string, unkn
     device: "phone",
   },
   signInSecond: { exchange: "Ym9i.6f1ed002ab5595859014ebf0951522d9", code: "492039" },
+  passkeyBegin: { at: "https://chat.example.com" },
+  passkeyFinish: {
+    exchange: "6f1ed002ab5595859014ebf0951522d9",
+    response: {
+      ...CREDENTIAL,
+      response: {
+        clientDataJSON: "eyJ0eXBlIjoid2ViYXV0aG4u",
+        authenticatorData: "SZYN5YgOjGh0NBcPZHZgW4",
+        signature: "MEUCIQDb",
+        userHandle: "YWxpY2U",
+      },
+    },
+    device: "phone",
+  },
   resetPassword: { code: "rp1_YWxpY2UAQUFB_6f1ed002ab5595859014eb", password: "battery staple" },
   oidcBegin: { issuer: "corp", at: "https://chat.example.com" },
   oidcFinish: { response: "code=yHb2JqZc&state=6f1ed002ab5595859014ebf095", device: "phone" },
@@ -173,6 +208,19 @@ export const ANSWER_EXAMPLES: Readonly<Record<AnswerName, unknown>> = {
   Push: { device: "phone", at: AT, service: "https://push.example.net", content: "sender" },
   SignedIn: { user: "alice", device: "phone", token, expiresAt: AT },
   Factors: { totp: true, recoveryCodes: 10, password: true },
+  PasskeyAsked: {
+    exchange: SETUP,
+    options: { challenge: "x2l8Wd0", rpId: "example.com", userVerification: "required" },
+  },
+  Passkey: {
+    passkey: CREDENTIAL.id,
+    name: "My laptop",
+    at: AT,
+    usedAt: null,
+    domain: "example.com",
+    synced: false,
+  },
+  PasskeyAdded: { passkey: CREDENTIAL.id, recoveryCodes: ["abcd-efgh-ijkm-npqr"] },
   TotpSetup: {
     setup: SETUP,
     secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",

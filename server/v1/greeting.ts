@@ -158,8 +158,8 @@ export class Greeting {
         return byPassword(host, { user, password, address }, choice, proved);
       }
       case "second": {
-        const { code, exchange } = way;
-        return bySecond(host, { exchange, code, address }, choice, proved);
+        const { code, exchange, passkey } = way;
+        return bySecond(host, { exchange, code, passkey, address }, choice, proved);
       }
       case "scram": {
         const { mechanism, message } = way;

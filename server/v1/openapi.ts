@@ -89,6 +89,7 @@ const TAG_OF: Readonly<Record<string, keyof typeof TAGS>> = {
   password: "Account",
   push: "Account",
   factors: "Account",
+  passkeys: "Account",
   settings: "Account",
   export: "Account",
 };

@@ -33,6 +33,7 @@ import { rateKey, takeFrom, TOO_FAST } from "./rates.ts";
 import { compressResponse, jsonDocument } from "../text/content_coding.ts";
 import { CompressionRate } from "../text/compression_rate.ts";
 import { isObject } from "../text/validate.ts";
+import { passkeyRoutes } from "./passkey_routes.ts";
 import { prefixOf, withoutPrefix } from "../text/path_prefix.ts";
 import type { Protocol } from "./protocol.ts";
 
@@ -41,6 +42,7 @@ export function restRoutes(protocol: Protocol, exchanges: Exchanges): readonly R
   return [
     ...signInRoutes(protocol, exchanges),
     ...oidcRoutes(protocol, exchanges.clock),
+    ...passkeyRoutes(protocol),
     ...commandRoutes(protocol),
     exportRoute(),
   ];

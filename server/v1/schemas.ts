@@ -9,6 +9,14 @@ import { SECOND_CHARS_MAX } from "../auth/second_seal.ts";
 import { exceedsBytes } from "../text/utf8.ts";
 import { REACTIONS_MAX } from "../../shard/message/note.ts";
 import { fromBase64url, isPoint } from "../push/p256.ts";
+import {
+  createdResponse,
+  passkeyAnswer,
+  passkeyExchange,
+  passkeyId,
+  passkeyPage,
+  signedResponse,
+} from "./passkey_schemas.ts";
 import { parseTarget } from "../config/target.ts";
 import { PUSH_CONTENTS } from "../../shard/account/push_targets.ts";
 import type { IssueParams } from "../text/validate.ts";
@@ -45,6 +53,7 @@ const session = pattern(/^[A-Za-z0-9_-]{16}$/, "a session id");
 const key = pattern(/^[\x21-\x7e]{1,64}$/, "1 to 64 printable ASCII characters, no spaces");
 /** Bytes of a code of a second factor, however it is written. */
 const CODE_BYTES_MAX = 64;
+const PASSKEY_NAME_BYTES_MAX = 128;
 const out = z.boolean().describe("Of the message: true where this account has sent it");
 const num = z.int().min(1).describe("The `num` of the message");
 const mechanism = z.enum(["SCRAM-SHA-256", "SCRAM-SHA-1"]);
@@ -87,7 +96,8 @@ function fieldsOf(limits: ProtocolLimits) {
     presence,
     second: {
       exchange: text(SECOND_CHARS_MAX, 1).describe("As the refusal of the first factor had it"),
-      code: code.describe("Of the authenticator app, or a recovery code"),
+      code: code.optional().describe("Of the authenticator app, or a recovery code"),
+      passkey: passkeyAnswer.optional(),
     },
     token: text(limits.tokenBytesMax, 1),
     limit: z.int().min(1).max(limits.pageEventsMax).optional(),
@@ -153,6 +163,14 @@ function greetingSchemas(f: Fields) {
   };
 }
 
+/** What proves a change of an account with factors: one of both. */
+function factorProof(f: Fields) {
+  return {
+    code: f.code.optional().describe("Of the app, or a recovery code"),
+    proof: passkeyAnswer.optional(),
+  };
+}
+
 /** Inputs of the commands about second factors. */
 function factorSchemas(f: Fields) {
   return {
@@ -160,13 +178,29 @@ function factorSchemas(f: Fields) {
     totp: z.object({
       password: f.password.optional().describe("Needed unless this device has just signed in"),
       code: f.code.optional().describe("Of a second factor, where the account has any"),
+      proof: passkeyAnswer.optional(),
     }),
     totp_on: z.object({
       setup: text(SECOND_CHARS_MAX, 1).describe("As `totp` returned it"),
       code: f.code.describe("Of the app that has the secret now"),
     }),
-    totp_off: z.object({ code: f.code.describe("Of the app, or a recovery code") }),
-    recovery: z.object({ code: f.code.describe("Of the app, or a recovery code") }),
+    totp_off: z.object(factorProof(f)),
+    recovery: z.object(factorProof(f)),
+    passkeys: z.object({}),
+    passkey_ask: z.object({
+      at: passkeyPage,
+      new: z.boolean().optional().describe("true: for a new passkey; absent: to prove a change"),
+      password: f.password.optional()
+        .describe("For a new one, unless this device has just signed in"),
+      ...factorProof(f),
+    }),
+    passkey_add: z.object({
+      exchange: passkeyExchange,
+      response: createdResponse,
+      name: text(PASSKEY_NAME_BYTES_MAX, 1),
+    }),
+    passkey_name: z.object({ passkey: passkeyId, name: text(PASSKEY_NAME_BYTES_MAX, 1) }),
+    passkey_remove: z.object({ passkey: passkeyId, ...factorProof(f) }),
   };
 }
 
@@ -293,6 +327,16 @@ function restSchemas(f: Fields, limits: ProtocolLimits) {
     scramFirst: z.object({ mechanism, message: f.scram }),
     scramFinal: z.object({ message: f.scram, ...newDevice }),
     signInSecond: z.object({ ...f.second, ...newDevice }),
+    passkeyBegin: z.object({
+      at: passkeyPage,
+      second: f.second.exchange.optional()
+        .describe("As the refusal of the first factor had it; absent: the passkey is all"),
+    }),
+    passkeyFinish: z.object({
+      exchange: passkeyExchange,
+      response: signedResponse,
+      ...newDevice,
+    }),
     resetPassword: z.object({
       code: f.token.describe("Of the link that an operator has made"),
       password: f.password,

@@ -11,6 +11,8 @@ import type { AttachAuth, DevicePresence, Ops } from "../../shard/ops.ts";
 import { fail, type Failure, ok, type Result } from "../../shard/errors.ts";
 import { hashToken, parseToken } from "../auth/token.ts";
 import { refuseEvenly } from "../node/even_answers.ts";
+import type { FactorAnswer } from "../auth/second_factors.ts";
+import type { PasskeyAnswer } from "../auth/passkey_types.ts";
 import type { SignInKind } from "../http/counters.ts";
 import type { MintedToken, ScramExchange, Verified } from "../auth/types.ts";
 import type { OpenSession } from "../edge/types.ts";
@@ -162,11 +164,23 @@ function principalOf(user: AccountName, minted: MintedToken) {
 /** Ends a sign-in by its second factor, and mints a token. */
 export function bySecond(
   host: Host,
-  input: { readonly exchange: string; readonly code: string; readonly address: string },
+  input: FactorAnswer & { readonly exchange: string },
   choice: DeviceChoice,
   done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
 ): void {
   host.signIn.second({ ...input, ...choice }, (result) => {
+    done(result.ok ? ok(principalOf(result.value.user, result.value)) : result);
+  });
+}
+
+/** Signs in with nothing but a passkey, and mints a token. */
+export function byPasskey(
+  host: Host,
+  input: PasskeyAnswer & { readonly address: string },
+  choice: DeviceChoice,
+  done: (result: Result<Principal & { readonly minted: MintedToken }>) => void,
+): void {
+  host.signIn.passkeys.finish({ ...input, ...choice }, (result) => {
     done(result.ok ? ok(principalOf(result.value.user, result.value)) : result);
   });
 }
@@ -241,7 +255,7 @@ export type SignInWay =
     readonly mechanism: "SCRAM-SHA-256" | "SCRAM-SHA-1";
     readonly message: string;
   }
-  | { readonly kind: "second"; readonly exchange: string; readonly code: string };
+  | { readonly kind: "second" } & Omit<FactorAnswer, "address"> & { readonly exchange: string };
 
 /** The one way that a checked hello gives. */
 export function signInWay(auth: HelloAuth): SignInWay {

@@ -146,10 +146,11 @@ function secondRoute({ schemas }: Protocol): Route {
     errors: ["unauthorized", "limit_reached", "moved"],
     signsInBy: () => "second",
     run: (call, input) => {
-      const { code, exchange } = input;
+      const { code, exchange, passkey } = input;
       const choice = deviceChoice(input);
       const { deps, address } = call;
-      return signIn(call, (done) => bySecond(deps, { exchange, code, address }, choice, done));
+      const answer = { exchange, code, passkey, address };
+      return signIn(call, (done) => bySecond(deps, answer, choice, done));
     },
   });
 }
@@ -212,7 +213,7 @@ function scramRoutes({ schemas }: Protocol, exchanges: Exchanges): readonly Rout
 type Prove = (done: (result: Result<Principal>) => void) => void;
 
 /** Runs a proof that mints a token, where the node takes sign-ins now. */
-async function signIn(call: Call, prove: Prove): Promise<Reply> {
+export async function signIn(call: Call, prove: Prove): Promise<Reply> {
   const refusal = call.deps.admit("signIn");
   if (refusal !== null) return refusal;
   const result = await answered<Result<Principal>>(prove);

@@ -338,7 +338,7 @@ export interface SecondFactor {
   /** For `signIn({ second: exchange, code })`, within five minutes. */
   readonly exchange: string;
   /** What the account has; later servers may name more. */
-  readonly methods: readonly ("totp" | "recovery" | (string & Record<never, never>))[];
+  readonly methods: readonly ("passkey" | "totp" | "recovery" | (string & Record<never, never>))[];
   /** SCRAM's server-final message; the library has checked it. */
   readonly scram?: string;
 }
@@ -368,6 +368,71 @@ export interface TotpSetup {
 /** Codes to write down; each stands in for the second factor once. They are shown once. */
 export interface RecoveryCodes {
   readonly recoveryCodes: readonly string[];
+}
+
+/** A passkey of the account. */
+export interface Passkey {
+  /** Its credential id, base64url. */
+  readonly passkey: string;
+  readonly name: string;
+  /** When it was added, and last used (ms since 1970); `null`: never. */
+  readonly at: number;
+  readonly usedAt: number | null;
+  /** The domain whose pages can use it. */
+  readonly domain: string;
+  /** Its maker keeps it in several places. */
+  readonly synced: boolean;
+}
+
+/** A passkey that was added. */
+export interface AddedPasskey {
+  readonly passkey: string;
+  /** Shown once; absent where the account had another factor. */
+  readonly recoveryCodes?: readonly string[];
+}
+
+/** What a passkey has signed, for one request. */
+export interface PasskeyProof {
+  readonly exchange: string;
+  readonly response: unknown;
+}
+
+/** How to sign in with a passkey. */
+export interface PasskeySignIn {
+  /** Ends a sign-in that was refused with `second_factor_required`: `error.second.exchange`. */
+  readonly second?: string;
+  /** Takes back what the browser shows. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The passkeys of the account that is signed in (WebAuthn), in pages over https or on localhost. What
+ * the browser asks for wants a click of the user before. Rejects with `closed` where the user cancels,
+ * `unsupported` where the page, the browser or the authenticator cannot, `conflict` where the
+ * authenticator has one already.
+ */
+export interface Passkeys {
+  list(): Promise<readonly Passkey[]>;
+  /**
+   * Adds one. An account without factors proves its `password`, unless this device has signed in
+   * within the last ten minutes; others a `code`, or with `proof` another passkey.
+   */
+  add(
+    passkey: {
+      readonly name: string;
+      readonly password?: string;
+      readonly code?: string;
+      readonly proof?: PasskeyProof;
+    },
+  ): Promise<AddedPasskey>;
+  rename(passkey: string, name: string): Promise<void>;
+  /** Removes one. `conflict`: nothing else would sign in. */
+  remove(
+    passkey: string,
+    proof: { readonly code: string } | { readonly proof: PasskeyProof },
+  ): Promise<void>;
+  /** Has a passkey of the account prove one change, as its `proof`. */
+  prove(): Promise<PasskeyProof>;
 }
 
 /** What is kept between runs: `localStorage`, `sessionStorage`, or anything like them. */
@@ -513,6 +578,9 @@ export type Credentials =
   }
   /** Ends a sign-in that was refused with `second_factor_required`: see `SecondFactor`. */
   | { readonly second: string; readonly code: string }
+  | { readonly second: string; readonly passkey: PasskeyProof }
+  /** What a passkey has signed; `signInWithPasskey` does all of it. */
+  | { readonly passkey: PasskeyProof }
   | { readonly token: string }
   /** A token of an issuer that the server takes, such as an OpenID Connect ID token. */
   | { readonly jwt: string }
@@ -662,15 +730,31 @@ export interface Client {
    * Begins to set an authenticator app up; nothing changes yet. `password`: needed unless this
    * device has signed in within the last ten minutes.
    */
-  beginTotp(proof?: { readonly password?: string; readonly code?: string }): Promise<TotpSetup>;
+  beginTotp(
+    proof?: {
+      readonly password?: string;
+      readonly code?: string;
+      readonly proof?: PasskeyProof;
+    },
+  ): Promise<TotpSetup>;
   /** Sets it up; `code`: what the app shows. From then on sign-in by password asks for a code. */
   confirmTotp(
     confirmed: { readonly setup: string; readonly code: string },
   ): Promise<RecoveryCodes>;
   /** Removes it. `code`: what it shows, or a recovery code. */
-  removeTotp(proof: { readonly code: string }): Promise<void>;
+  removeTotp(
+    proof: { readonly code: string } | { readonly proof: PasskeyProof },
+  ): Promise<void>;
   /** Makes new recovery codes in place of those that are left. */
-  renewRecoveryCodes(proof: { readonly code: string }): Promise<RecoveryCodes>;
+  renewRecoveryCodes(
+    proof: { readonly code: string } | { readonly proof: PasskeyProof },
+  ): Promise<RecoveryCodes>;
+  /** In a client that several tabs share, the browser asks in the tab that calls. */
+  readonly passkeys: Passkeys;
+  /** Signs in with a passkey, alone or as second factor. As `signIn`; else as `Passkeys`. */
+  signInWithPasskey(options?: PasskeySignIn): Promise<State>;
+  /** What `passkeys` and `signInWithPasskey` ask the server. */
+  passkeyRequest(t: string, fields: Readonly<Record<string, unknown>>): Promise<unknown>;
   /** Every other device is signed out. */
   changePassword(change: { readonly old: string; readonly new: string }): Promise<void>;
 }

@@ -56,6 +56,7 @@ function applyLifecycle(account: AccountState, entry: Entry): void {
     case "place_known":
     case "identity_linked":
     case "factors":
+    case "passkeys":
       return applySignIn(account, entry);
     case "push_set":
     case "push_removed":

@@ -1,12 +1,18 @@
 /** What the records of devices, and of where and as whom a user signs in, change. */
 import type { AccountState } from "./account.ts";
 import type { Entry } from "./records.ts";
-import { ofStored } from "./factors.ts";
+import { ofStored, stored } from "./factors.ts";
 import { endPush } from "./push_targets.ts";
 import { withPlace } from "./known_places.ts";
 
 type SignInEntry = Entry & {
-  readonly kind: "device_added" | "device_removed" | "place_known" | "identity_linked" | "factors";
+  readonly kind:
+    | "device_added"
+    | "device_removed"
+    | "place_known"
+    | "identity_linked"
+    | "factors"
+    | "passkeys";
 };
 
 /** Changes `account` as the record says. */
@@ -33,7 +39,14 @@ export function applySignIn(account: AccountState, e: SignInEntry): void {
       account.identities = [...account.identities.filter((i) => i !== e.identity), e.identity];
       return;
     case "factors":
-      account.factors = ofStored(e.factors);
+      account.factors = ofStored({ ...stored(account.factors), ...e.factors });
+      return;
+    case "passkeys":
+      account.factors = ofStored({
+        ...stored(account.factors),
+        passkeys: e.passkeys,
+        used: e.used,
+      });
       return;
   }
 }

@@ -4,11 +4,13 @@
  */
 import type { Account, AccountState } from "./account.ts";
 import { type ByteReader, ByteWriter } from "../record/bytes.ts";
-import { FACTORS } from "./factors.ts";
+import { FACTORS, stored } from "./factors.ts";
+import { PASSKEYS, USED_CHALLENGES } from "./passkeys.ts";
 import { readPush, writePush } from "./push_targets.ts";
 
 const FACTORS_SECTION = 1;
 const PUSH_SECTION = 2;
+const PASSKEYS_SECTION = 3;
 
 /** Writes them; nothing where the account has none. */
 export function writeSections(w: ByteWriter, account: Account): void {
@@ -18,6 +20,12 @@ export function writeSections(w: ByteWriter, account: Account): void {
     const body = new ByteWriter(256);
     FACTORS.write(body, factors);
     sections.push([FACTORS_SECTION, body]);
+  }
+  if (factors !== null && factors.passkeys.length > 0) {
+    const body = new ByteWriter(1024);
+    PASSKEYS.write(body, factors.passkeys);
+    USED_CHALLENGES.write(body, factors.used);
+    sections.push([PASSKEYS_SECTION, body]);
   }
   if (pushTargets.length > 0) {
     const body = new ByteWriter(1024);
@@ -35,7 +43,12 @@ export function readSections(r: ByteReader, account: AccountState): void {
   for (let left = r.count(); left > 0; left--) {
     const number = r.uint();
     const body = r.sub(r.uint());
-    if (number === FACTORS_SECTION) account.factors = FACTORS.read(body);
+    const factors = stored(account.factors);
+    if (number === FACTORS_SECTION) account.factors = { ...factors, ...FACTORS.read(body) };
+    if (number === PASSKEYS_SECTION) {
+      const [passkeys, used] = [PASSKEYS.read(body), USED_CHALLENGES.read(body)];
+      account.factors = { ...factors, passkeys, used };
+    }
     if (number === PUSH_SECTION) readPush(body, account);
   }
 }

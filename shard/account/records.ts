@@ -19,6 +19,7 @@ import {
 import { FACTORS } from "./factors.ts";
 import { BODY } from "../mailbox/mailbox_event.ts";
 import { PAYLOAD } from "../message/packets.ts";
+import { PASSKEYS, USED_CHALLENGES } from "./passkeys.ts";
 import { PUSH_TARGET } from "./push_targets.ts";
 import { cellName, REGISTER } from "../federation/name_register.ts";
 import { HEAD_PART, rowTable } from "../federation/move_message.ts";
@@ -196,6 +197,8 @@ export const ENTRIES = {
   identity_linked: variant(130, { identity: text }),
   /** Its second factors from now on; none where all of them are empty. Older programs skip it. */
   factors: variant(140, { factors: FACTORS }),
+  /** Its passkeys from now on, and the challenges that are used up. Older programs skip it. */
+  passkeys: variant(141, { passkeys: PASSKEYS, used: USED_CHALLENGES }),
   /**
    * The message at position `seq`, behind the last sealed block, has this text and `ext` from now on.
    * Programs that do not know it skip it: for them the message is as it was.

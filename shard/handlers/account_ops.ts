@@ -9,7 +9,7 @@ import type { Attached } from "../presence/presence.ts";
 import { cellOf } from "../federation/cell_node.ts";
 import { endSession } from "./last_seen.ts";
 import { homeElsewhere, keepsHome, TAKEN } from "./name_home.ts";
-import { provedBy } from "./factor_ops.ts";
+import { provedBy, setFactorsOf } from "./factor_ops.ts";
 import { oweSubscription } from "./subscription_packets.ts";
 import { fail, ok, type Result } from "../errors.ts";
 import { isNewsOfPlace, knowsPlace } from "../account/known_places.ts";
@@ -228,6 +228,7 @@ function leastUsed(
  * request that was done, whose reply was lost, has used it up.
  */
 function factorsOnceProved(
+  turn: Turn,
   account: Account,
   { device, exempt, factor, tokenHash }: Ops["device.add"]["in"],
 ): Result<Factors | null> {
@@ -235,14 +236,14 @@ function factorsOnceProved(
     d.device === device && d.tokenHash.every((byte, i) => byte === tokenHash[i])
   );
   if (again || exempt === true) return ok(null);
-  return provedBy(account.factors, factor ?? null);
+  return provedBy(account.factors, factor ?? null, turn.now.wall);
 }
 
 /** Replaces a device of the same id; expired ones make room, then the one unused for longest. */
 export const addDevice: Handler<"device.add"> = (turn, account, input) => {
   if (!account.active) return fail("unauthorized", "Cannot sign in");
   if (!stillProved(account, input.proof)) return PASSWORD_CHANGED;
-  const factors = factorsOnceProved(account, input);
+  const factors = factorsOnceProved(turn, account, input);
   if (!factors.ok) return factors;
   for (const d of account.devices) {
     if (d.expiresAt <= turn.now.wall && d.device !== input.device) {
@@ -266,9 +267,7 @@ export const addDevice: Handler<"device.add"> = (turn, account, input) => {
     at: turn.now.wall,
     expiresAt: input.expiresAt,
   });
-  if (factors.value !== null) {
-    turn.append(account, { kind: "factors", factors: factors.value });
-  }
+  if (factors.value !== null) setFactorsOf(turn, account, factors.value);
   const { place } = input;
   if (place !== undefined && isNewsOfPlace(account.knownPlaces, place, turn.now.wall)) {
     turn.append(account, { kind: "place_known", place, at: turn.now.wall });

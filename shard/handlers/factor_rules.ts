@@ -1,6 +1,14 @@
 /** What second factors an account accepts, and how they change. */
 import { fail, type Failure, ok, type Result } from "../errors.ts";
-import { type FactorChange, type FactorProof, type Factors, stored } from "../account/factors.ts";
+import { addPasskey, namePasskey, removePasskey, usePasskey } from "./passkey_rules.ts";
+import {
+  equalBytes,
+  type FactorChange,
+  type FactorProof,
+  type Factors,
+  ofStored,
+  stored,
+} from "../account/factors.ts";
 
 const USED = fail("unauthorized", "This code was used already: wait for the next one");
 const NOT_RIGHT = fail("unauthorized", "The code is not right, or was used already");
@@ -8,22 +16,22 @@ const NOT_RIGHT = fail("unauthorized", "The code is not right, or was used alrea
 /** The refusal of a sign-in, or a change, that lacks its second factor. */
 export const SECOND_FACTOR_REQUIRED: Failure = fail(
   "second_factor_required",
-  "A second factor is needed: a code of the authenticator app, or a recovery code",
+  "A second factor is needed: a code of the authenticator app, a passkey, or a recovery code",
 );
 
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
-/** The factors once `proof` is used up; `unauthorized` where it was used before or is of none. */
-export function useFactor(factors: Factors, proof: FactorProof): Result<Factors> {
+/**
+ * The factors once `proof` is used up at `now` (ms); `unauthorized` where it was used before or is of
+ * none.
+ */
+export function useFactor(factors: Factors, proof: FactorProof, now: number): Result<Factors> {
+  if (proof.kind === "passkey") return usePasskey(factors, proof, now);
   if (proof.kind === "totp") {
     const { totp } = factors;
     if (totp === null) return NOT_RIGHT;
     if (proof.step <= totp.lastStep) return USED;
     return ok({ ...factors, totp: { ...totp, lastStep: proof.step } });
   }
-  const recovery = factors.recovery.filter((hash) => !equal(hash, proof.hash));
+  const recovery = factors.recovery.filter((hash) => !equalBytes(hash, proof.hash));
   return recovery.length === factors.recovery.length ? USED : ok({ ...factors, recovery });
 }
 
@@ -45,9 +53,22 @@ export function changeFactors(
       if (factors === null || factors.totp === null) {
         return fail("not_found", "No authenticator app is set up");
       }
-      return ok(null);
+      return ok(left({ ...factors, totp: null }));
     case "recovery_made":
       if (factors === null) return fail("not_found", "There is no second factor to recover");
       return ok({ ...factors, recovery: change.recovery });
+    case "passkey_added":
+      return addPasskey(stored(factors), change);
+    case "passkey_named":
+      return namePasskey(stored(factors), change.passkey, change.name);
+    case "passkey_removed": {
+      const removed = removePasskey(stored(factors), change.passkey);
+      return removed.ok ? ok(left(removed.value)) : removed;
+    }
   }
+}
+
+/** Recovery codes stand in for other factors: without any they end. */
+function left(factors: Factors): Factors | null {
+  return ofStored(factors);
 }

@@ -1,5 +1,5 @@
 /** Everything around the JSON protocol, under control: shards, sign-in, edge, transport, time. */
-import { fakeFactors } from "./json_factor_fakes.ts";
+import { fakeFactors, fakePasskeys } from "./json_factor_fakes.ts";
 import {
   type AccountId,
   type AccountName,
@@ -205,6 +205,7 @@ export class FakeSignIn implements SignIn, FailureLimits {
     this.mint({ ...of, ...input }, (m) => done(m.ok ? ok({ ...m.value, user: of.user }) : m));
   }
   readonly factors = fakeFactors((input) => this.asked.push(input));
+  readonly passkeys = fakePasskeys((input) => this.asked.push(input));
   changePassword(
     input: Parameters<SignIn["changePassword"]>[0],
     done: (r: Result<null>) => void,

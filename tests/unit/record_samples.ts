@@ -8,6 +8,7 @@ import type {
 } from "../../shard/name/ids.ts";
 import type { Credentials, MailboxBody } from "../../shard/ops.ts";
 import type { Entry } from "../../shard/account/records.ts";
+import { FACTOR_SAMPLES } from "./factor_samples.ts";
 import { PUSH_SAMPLES } from "./push_samples.ts";
 
 const BO = "bo" as AccountName;
@@ -57,14 +58,7 @@ export const ENTRY_SAMPLES: Readonly<Record<string, Entry>> = {
   place_known: { kind: "place_known", place: 2 ** 48 - 1, at: AT },
   numbers_used: { kind: "numbers_used", to: BO, toId: BO_ID, n: 9, num: 7 },
   identity_linked: { kind: "identity_linked", identity: "i1" },
-  factors: {
-    kind: "factors",
-    factors: {
-      totp: { secret: new Uint8Array([1, 2, 3]), at: AT, lastStep: 56_666_666 },
-      recovery: [new Uint8Array([4, 5]), new Uint8Array([6])],
-    },
-  },
-  "no factors": { kind: "factors", factors: { totp: null, recovery: [] } },
+  ...FACTOR_SAMPLES,
   message_changed: { kind: "message_changed", seq: 128, body: "edited", ext: "e" },
   block_changed: { kind: "block_changed", first: 129, bytes: new Uint8Array([1, 0]) },
   ...PUSH_SAMPLES,

@@ -7,9 +7,8 @@ import type { Credentials, OpName, Ops, ScramMechanism } from "../../shard/ops.t
 import { parseName } from "../../shard/name/name.ts";
 import type { Clock, Kdf, Log, Random, Timers } from "../../server/node/ports.ts";
 import type { Router } from "../../server/node/router.ts";
-import { changeFactors } from "../../shard/handlers/factor_rules.ts";
 import type { Factors } from "../../shard/account/factors.ts";
-import { provedBy } from "../../shard/handlers/factor_ops.ts";
+import { changedBy, provedBy } from "../../shard/handlers/factor_ops.ts";
 import { hashNameOf } from "../../server/auth/scram.ts";
 import {
   createScramClient,
@@ -98,6 +97,8 @@ export class FakeShards {
   readonly inputs: unknown[] = [];
   /** Answers instead of the operation, where set and not undefined. */
   intercept: (op: OpName, name: string) => Result<never> | undefined = () => undefined;
+  /** Of the accounts' clock. */
+  nowMs: () => number = () => 0;
   /** Called after every answer. */
   answered: () => void = () => {};
   #made = 0;
@@ -193,8 +194,7 @@ export class FakeShards {
     "account.setFactors": (name, { change, id, proof }) => {
       const a = this.accounts.get(name);
       if (a?.id !== id) return fail("not_found", "no such account");
-      const proved = provedBy(a.factors, proof);
-      const changed = proved.ok ? changeFactors(proved.value, change, 0) : proved;
+      const changed = changedBy(a.factors, change, proof, this.nowMs());
       if (!changed.ok) return changed;
       a.factors = changed.value;
       return ok(null);
@@ -202,7 +202,7 @@ export class FakeShards {
     "device.add": (name, { device, exempt, factor = null, place }) => {
       const a = this.accounts.get(name);
       if (a === undefined || a.state !== "active") return fail("unauthorized", "no such account");
-      const proved = exempt === true ? ok(a.factors) : provedBy(a.factors, factor);
+      const proved = exempt === true ? ok(a.factors) : provedBy(a.factors, factor, this.nowMs());
       if (!proved.ok) return proved;
       a.factors = proved.value;
       a.devices.push(device);
@@ -230,6 +230,7 @@ export function openSignIn(
     wallMs: () => 1_700_000_000_000 + time.nowMs,
     monoMs: () => time.nowMs,
   };
+  shards.nowMs = clock.wallMs;
   const lines: string[] = [];
   const limits: string[] = [];
   const write = (event: string, fields?: Readonly<Record<string, unknown>>) =>

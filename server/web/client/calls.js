@@ -2,6 +2,7 @@
 /** What an application asks for by one command each. */
 import { newKey } from "./bytes.js";
 import { laneOf } from "./commands.js";
+import { passkeysOf, signInWithPasskey } from "./passkeys.js";
 import { RoostError, signedOut } from "./error.js";
 
 /**
@@ -20,6 +21,7 @@ import { RoostError, signedOut } from "./error.js";
  *   lastSeq: (peer: string) => number,
  *   limits: () => Readonly<Record<string, number>>,
  *   present: (presence: Api.OwnPresence | null) => void,
+ *   beginPasskey: (fields: Json) => Promise<unknown>,
  *   enqueue: (t: string, fields: Json, how?: Parameters<Commands["add"]>[2]) => Promise<unknown>
  * }} CallsHost
  */
@@ -148,6 +150,13 @@ export class Calls {
   renewRecoveryCodes = (
     proof,
   ) => /** @type {Promise<Api.RecoveryCodes>} */ (this.#ask("recovery", { ...proof }, false));
+  /** @type {Api.Client["passkeyRequest"]} */
+  passkeyRequest = (t, fields) =>
+    t === "begin" ? this.#host.beginPasskey({ ...fields }) : this.#ask(t, { ...fields }, false);
+  passkeys = passkeysOf((t, fields) => this.passkeyRequest(t, fields));
+  /** @type {Api.Client["signInWithPasskey"]} */
+  signInWithPasskey = (options) =>
+    signInWithPasskey(/** @type {Api.Client} */ (/** @type {unknown} */ (this)), options);
   /** @type {Api.Client["typing"]} */
   typing = (to, active = true) => {
     const now = this.#host.env.now();

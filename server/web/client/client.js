@@ -59,6 +59,7 @@ export class RoostClient extends Calls {
       limits: () => this.#told.limits,
       present: (presence) => this.#presence = presence,
       enqueue: (t, fields, how) => this.#enqueue(t, fields, how),
+      beginPasskey: (fields) => this.#signIn.beginPasskey(fields),
     });
     const base = baseOf(options.url);
     this.#options = options;

@@ -1,6 +1,7 @@
 // @ts-check
 /** What a client shows, from a mirror of it, and its calls as names and arguments for another tab. */
 import { newKey } from "./bytes.js";
+import { passkeysOf, signInWithPasskey } from "./passkeys.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -123,6 +124,12 @@ export class Forwarding {
   removeTotp = (proof) => this.#ask("removeTotp", proof);
   /** @type {Api.Client["renewRecoveryCodes"]} */
   renewRecoveryCodes = (proof) => this.#ask("renewRecoveryCodes", proof);
+  /** @type {Api.Client["passkeyRequest"]} */
+  passkeyRequest = (t, fields) => this.#ask("passkeyRequest", t, fields);
+  // The browser asks in the tab where the user is.
+  passkeys = passkeysOf((t, fields) => this.passkeyRequest(t, fields));
+  /** @type {Api.Client["signInWithPasskey"]} */
+  signInWithPasskey = (options) => signInWithPasskey(this, options);
   /** @type {Api.Client["changePassword"]} */
   changePassword = (change) => this.#ask("changePassword", change);
 }

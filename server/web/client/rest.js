@@ -75,6 +75,25 @@ const queryOf = (f, ...names) =>
     .join("&");
 
 /**
+ * A command about passkeys as a request.
+ * @param {string} t
+ * @param {string} passkey
+ */
+function passkeyRequest(t, passkey) {
+  const path = `/v1/passkeys/${passkey}`;
+  switch (t) {
+    case "passkey_ask":
+      return { method: "POST", path: "/v1/passkeys/ask" };
+    case "passkey_add":
+      return { method: "POST", path: "/v1/passkeys" };
+    case "passkey_name":
+      return { method: "PUT", path, not: ["passkey"] };
+    default:
+      return { method: "POST", path: `${path}/remove`, not: ["passkey"] };
+  }
+}
+
+/**
  * A command as a request. `not` names the fields that are not part of the body.
  * @param {string} t
  * @param {Json} f
@@ -131,7 +150,13 @@ export function asRequest(t, f) {
       return { method: "POST", path: "/v1/factors/totp/off" };
     case "recovery":
       return { method: "POST", path: "/v1/factors/recovery" };
+    case "passkey_ask":
+    case "passkey_add":
+    case "passkey_name":
+    case "passkey_remove":
+      return passkeyRequest(t, part(f["passkey"]));
     case "devices":
+    case "passkeys":
     case "factors":
     case "snapshot":
       return { method: "GET", path: `/v1/${t}` };

@@ -22,7 +22,7 @@ import { errorOf, faultOf } from "./tab_message.js";
  */
 
 /** What must not be done twice. */
-const ONCE = ["register", "revoke", "changePassword", "signal", "typing"];
+const ONCE = ["register", "revoke", "changePassword", "signal", "typing", "passkeyRequest"];
 
 /** See the head of this file. @implements {Api.Client} */
 export class SharedClient extends Forwarding {

@@ -71,6 +71,7 @@ export class SignIn {
     }
     if ("response" in credentials) return await this.#finish(credentials.response);
     if ("second" in credentials) return await this.#second(credentials);
+    if ("passkey" in credentials) return await this.#passkey(credentials.passkey);
     if ("password" in credentials) {
       const known = who !== null && who.user === credentials.user ? who.device : null;
       const device = this.#options.device ?? known;
@@ -99,13 +100,30 @@ export class SignIn {
 
   /**
    * Ends a sign-in whose password was right.
-   * @param {{ second: string, code: string }} proof
+   * @param {{ second: string, code?: string, passkey?: Api.PasskeyProof }} proof
    * @returns {Promise<Who>}
    */
-  async #second({ second: exchange, code }) {
+  async #second({ second: exchange, ...proof }) {
     const { label, device } = this.#options;
     const choice = { ...(device ? { device } : {}), ...(label ? { label } : {}) };
-    const signed = await this.#post("/v1/auth/second", { exchange, code, ...choice });
+    const signed = await this.#post("/v1/auth/second", { exchange, ...proof, ...choice });
+    return /** @type {Who} */ (/** @type {unknown} */ (signed));
+  }
+
+  /** Asks for what a passkey is to sign. @param {Json} fields */
+  beginPasskey(fields) {
+    return this.#post("/v1/auth/passkey", fields);
+  }
+
+  /**
+   * Ends a sign-in with nothing but a passkey.
+   * @param {Api.PasskeyProof} proof
+   * @returns {Promise<Who>}
+   */
+  async #passkey({ exchange, response }) {
+    const { label, device } = this.#options;
+    const choice = { ...(device ? { device } : {}), ...(label ? { label } : {}) };
+    const signed = await this.#post("/v1/auth/passkey/finish", { exchange, response, ...choice });
     return /** @type {Who} */ (/** @type {unknown} */ (signed));
   }
 

@@ -13,7 +13,7 @@ import { RoostError } from "./error.js";
  *   method: Method, args: readonly unknown[], posted: boolean,
  *   resolve: (value: never) => void, reject: (error: RoostError) => void
  * }} Call
- * @typedef {Exclude<keyof Api.Client, keyof Mirror | "on" | "close">} Method
+ * @typedef {Exclude<keyof Api.Client, keyof Mirror | "on" | "close" | "passkeys" | "signInWithPasskey">} Method
  * @typedef {Pick<RoostError, "code" | "message" | "retryAfterMs" | "key" | "to" | "second">} Fault
  */
 
