@@ -24,7 +24,7 @@ export const SIGN_IN: readonly Mutant[] = [
   ),
   ...inTested("shard/handlers/account_ops.ts", FACTORS, [
     "sign a device in without the second factor",
-    "return provedBy(account.factors, factor ?? null);",
+    "return provedBy(account.factors, factor ?? null, turn.now.wall);",
     "return ok(null);",
   ]),
   ...inTested("shard/account/head_sections.ts", FACTORS, [

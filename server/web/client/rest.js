@@ -77,11 +77,13 @@ const queryOf = (f, ...names) =>
 /**
  * A command about passkeys as a request.
  * @param {string} t
- * @param {string} passkey
+ * @param {Json} f
  */
-function passkeyRequest(t, passkey) {
-  const path = `/v1/passkeys/${passkey}`;
+function ofPasskeys(t, f) {
+  const path = `/v1/passkeys/${encodeURIComponent(String(f["passkey"]))}`;
   switch (t) {
+    case "passkeys":
+      return { method: "GET", path: "/v1/passkeys" };
     case "passkey_ask":
       return { method: "POST", path: "/v1/passkeys/ask" };
     case "passkey_add":
@@ -150,18 +152,12 @@ export function asRequest(t, f) {
       return { method: "POST", path: "/v1/factors/totp/off" };
     case "recovery":
       return { method: "POST", path: "/v1/factors/recovery" };
-    case "passkey_ask":
-    case "passkey_add":
-    case "passkey_name":
-    case "passkey_remove":
-      return passkeyRequest(t, part(f["passkey"]));
     case "devices":
-    case "passkeys":
     case "factors":
     case "snapshot":
       return { method: "GET", path: `/v1/${t}` };
     default:
       // presence, settings, password
-      return { method: "PUT", path: `/v1/${t}` };
+      return t.startsWith("passkey") ? ofPasskeys(t, f) : { method: "PUT", path: `/v1/${t}` };
   }
 }
