@@ -10,7 +10,8 @@ import type { Hono } from "hono";
 import type { OpenNode } from "./open.ts";
 import type { ProtocolHost } from "./v1/protocol_host.ts";
 import type { Services } from "./services.ts";
-import { addAssets, addChat, clientLibrary, redirect } from "./web/assets.ts";
+import { addAssets, clientLibrary, redirect } from "./web/assets.ts";
+import { addChat } from "./web/chat_page.ts";
 import { addGateway } from "./gateway/api.ts";
 import {
   addressFromEnv,

@@ -96,16 +96,21 @@ export function readSource(path: string): string {
   return Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url));
 }
 
-/** Makes an asset of HTML text; `headers` as for `readAsset`. */
-export function htmlAsset(html: string, headers: Readonly<Record<string, string>>): Asset {
-  return asset(typeOf(".html"), utf8(html), headers);
-}
+/** Returns the text of a file of this directory. */
+export const readText = (path: string): string => new TextDecoder().decode(read(path));
 
-const readText = (path: string) => new TextDecoder().decode(read(path));
+/** Makes an asset of a text; the ending of `name` decides its type, `headers` as for `readAsset`. */
+export function textAsset(
+  name: string,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): Asset {
+  return asset(typeOf(name), utf8(text), headers);
+}
 
 /** As `readAsset`, for a module and all that it imports as one (see bundle.ts). */
 export function readBundle(name: string, headers: Readonly<Record<string, string>> = {}): Asset {
-  return asset(typeOf(name), utf8(bundle(name, readText)), headers);
+  return textAsset(name, bundle(name, readText), headers);
 }
 
 /** As `readAsset`, for several files of one type as one. */
@@ -113,8 +118,7 @@ export function readJoined(
   names: readonly string[],
   headers: Readonly<Record<string, string>> = {},
 ): Asset {
-  const text = names.map((name) => new TextDecoder().decode(read(name))).join("\n");
-  return asset(typeOf(names[0]!), utf8(text), headers);
+  return textAsset(names[0]!, names.map(readText).join("\n"), headers);
 }
 
 /**
@@ -161,79 +165,6 @@ export function clientLibrary(): Readonly<Record<string, Asset>> {
     }),
     "/client.d.ts": readAsset("client.d.ts", FOR_EVERY_ORIGIN),
   };
-}
-
-/** Where the chat may be loaded from: here; and connect to: here and, to follow its account, `others`. */
-function chatPolicy(host: string, others: readonly string[]): string {
-  // Not every browser takes 'self' for WebSockets too.
-  const sockets = /^[\w.\-[\]:]+$/.test(host) ? ` ws://${host} wss://${host}` : "";
-  const elsewhere = others.map((source) => ` ${source}`).join("");
-  return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-    `connect-src 'self'${sockets}${elsewhere}; form-action 'self'; base-uri 'none'; ` +
-    "frame-ancestors 'none'";
-}
-
-/** The chat's languages: each has its texts in `chat/texts/`, and a script of the page with them. */
-export const CHAT_LANGUAGES = ["en", "de"] as const;
-
-/** The chat's script, in which `texts.js` leads to the texts of a language. */
-function chatScript(language: string): Asset {
-  const text = bundle("chat/chat.js", (path) => {
-    const source = readText(path);
-    return path === "chat/texts.js" ? source.replace("/en.js", `/${language}.js`) : source;
-  });
-  return asset(typeOf(".js"), utf8(text), {});
-}
-
-/** Prefixes of which the page is kept; more than one proxy is rare. */
-const PREFIXES_MAX = 8;
-
-/** Returns a function that makes the chat's page below a path prefix. */
-function chatPages(): (prefix: string) => Asset {
-  const html = new TextDecoder().decode(read("chat/index.html"));
-  const pages = new Map<string, Asset>();
-  return (prefix) => {
-    const known = pages.get(prefix);
-    if (known !== undefined) return known;
-    const from = prefix === "" ? "" : `${prefix}/`;
-    const page = htmlAsset(html.replaceAll(/(?<= (?:href|src)=")(?!#)/g, from), {});
-    if (pages.size >= PREFIXES_MAX) pages.clear();
-    pages.set(prefix, page);
-    return page;
-  };
-}
-
-/**
- * Serves the chat: its page at `/`, under a policy that lets nothing in from elsewhere, with one
- * script in each language, a short one that loads that of the user's, one style and one icon. Their addresses are relative to the page, or below the path that
- * `prefixOf` returns for a request: there the page's own address may be without a slash at its end.
- * `others`: sources of other servers that the page may connect to.
- */
-export function addChat(
-  app: Hono,
-  prefixOf: (env: unknown) => string = () => "",
-  others: () => readonly string[] = () => [],
-): void {
-  const pageAt = chatPages();
-  app.get("/", (c) => {
-    const page = pageAt(prefixOf(c.env));
-    const policy = chatPolicy(new URL(c.req.url).host, others());
-    const headers = { ...page.headers, "content-security-policy": policy };
-    return serveAsset({ ...page, headers }, c.req.raw);
-  });
-  addAssets(app, {
-    "/chat/main.js": readBundle("chat/main.js"),
-    ...Object.fromEntries(
-      CHAT_LANGUAGES.map((language) => [`/chat/chat.${language}.js`, chatScript(language)]),
-    ),
-    "/chat/chat.css": readJoined([
-      "chat/chat.css",
-      "chat/list.css",
-      "chat/forms.css",
-      "chat/talk.css",
-    ]),
-    "/chat/icon.svg": readAsset("chat/icon.svg"),
-  });
 }
 
 /** It loads its own files and asks its own server. */

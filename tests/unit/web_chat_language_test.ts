@@ -1,7 +1,7 @@
 /** The chat's texts: in one file for each language, and nowhere else. */
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { addChat, CHAT_LANGUAGES } from "../../server/web/assets.ts";
+import { addChat, CHAT_LANGUAGES } from "../../server/web/chat_page.ts";
 import { LANGUAGES, localeOf, pickLanguage } from "../../server/web/chat/language.js";
 import { textAt } from "../../server/web/chat/text_at.js";
 import { t as de } from "../../server/web/chat/texts/de.js";
@@ -24,7 +24,7 @@ const WORDS =
 const NO_WORDS: readonly RegExp[] = [
   /^roost chat\b/, // Keys of storages.
   /^(?:Enter|Escape|Shift|Alt|Arrow(?:Up|Down|Left|Right)|Home|End|Page(?:Up|Down)|Tab)$/, // Keys.
-  /^(?:The page has no |There is no text )/, // Errors of developers.
+  /^(?:The page has no |There is no text | is not of this version: )/, // Errors of developers.
   /^(?:Android|Windows|Mac|Linux|Edge|Firefox|Chrome|Safari|\) Roost|Roost|English|Deutsch)$/, // Names.
   /^(?:noopener noreferrer nofollow|img|button)$/,
   /^(?:badge hue-|person|line |main round)/, // Classes.

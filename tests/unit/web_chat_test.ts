@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Hono } from "hono";
-import { addChat } from "../../server/web/assets.ts";
+import { addChat } from "../../server/web/chat_page.ts";
 import type { Contact, Message, Undelivered } from "../../server/web/client.d.ts";
 import { entriesOf, unreadOf } from "../../server/web/chat/people.js";
 import {
@@ -257,11 +257,16 @@ Deno.test("texts: presence, days, errors, connection, devices", () => {
   assert.ok(hueOf("bob") === hueOf("bob") && hueOf("bob") < 8);
 });
 
-/** The files that a page loads, as it names them. */
+/** The files that a page loads to be shown, as it names them. */
 function loadedBy(html: string): readonly string[] {
-  const named = [...html.matchAll(/<(?:link|script|img)\b[^>]*\b(?:src|href)="([^"]*)"/g)];
+  const named = [...html.matchAll(/<(?:link|script|img)\b[^>]*\b(?:src|href)="([^"]*)"/g)]
+    .filter(([tag]) => !/ rel="(?:manifest|apple-touch-icon)"/.test(tag));
   return [...new Set(named.map((match) => match[1]!))];
 }
+
+/** As they are named, without their version. */
+const unversioned = (paths: readonly string[]) =>
+  paths.map((path) => path.replace(/\?v=[0-9a-f]{16}$/, ""));
 
 Deno.test("addChat: the first load is few files of less than 100 KB compressed in all (A18)", async () => {
   const app = new Hono();
@@ -280,7 +285,7 @@ Deno.test("addChat: the first load is few files of less than 100 KB compressed i
   }
   const script = await (await app.request("http://chat.example/chat/main.js")).text();
   assert.doesNotMatch(script, /^\s*import\b|\bimport\(/m, "the bundle loads nothing more");
-  assert.match(script, /new URL\(`chat\.\$\{language\}\.js`, import\.meta\.url\)/);
+  assert.match(script, /new URL\(`chat\.\$\{language\}\.js\$\{search\}`, import\.meta\.url\)/);
 });
 
 Deno.test("addChat: everything is named relative to the page, or below a forwarded prefix (A19)", async () => {
@@ -289,12 +294,12 @@ Deno.test("addChat: everything is named relative to the page, or below a forward
   addChat(app, () => prefix);
   const load = async () => await (await app.request("http://chat.example/")).text();
   assert.deepEqual(
-    loadedBy(await load()),
+    unversioned(loadedBy(await load())),
     ["chat/icon.svg", "chat/chat.css", "chat/main.js"],
   );
   prefix = "/a/roost";
   const html = await load();
-  assert.deepEqual(loadedBy(html), [
+  assert.deepEqual(unversioned(loadedBy(html)), [
     "/a/roost/chat/icon.svg",
     "/a/roost/chat/chat.css",
     "/a/roost/chat/main.js",
@@ -321,8 +326,8 @@ Deno.test("addChat: every file that the page loads is served, under a policy tha
   assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
   assert.equal(
     page.headers.get("content-security-policy"),
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-      "connect-src 'self' ws://chat.example:8420 wss://chat.example:8420; form-action 'self'; " +
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; " +
+      "img-src 'self' data:; manifest-src 'self'; connect-src 'self' ws://chat.example:8420 wss://chat.example:8420; form-action 'self'; " +
       "base-uri 'none'; frame-ancestors 'none'",
   );
   for (const path of loadedBy(await page.text())) {

@@ -5,7 +5,7 @@ import { Connection } from "./connection.js";
 import { ContactDialogs, requestContact } from "./contact.js";
 import { Drafts } from "./drafts.js";
 import { byId, setText } from "./dom.js";
-import { Favicon } from "./favicon.js";
+import { Favicon, showAppBadge } from "./favicon.js";
 import { Idle } from "./idle.js";
 import { Keys } from "./keys.js";
 import { canBeName, normalName } from "./names.js";
@@ -190,6 +190,7 @@ export class App {
   #end() {
     this.#ended = true;
     this.drafts.clear();
+    showAppBadge(0);
   }
 
   /** Draws again, soon; several changes at once. */
@@ -214,6 +215,7 @@ export class App {
     this.previews.ask();
     const unread = unreadOf(this.#client);
     this.#favicon.show(unread);
+    showAppBadge(unread);
     document.title = unread === 0 ? "Roost" : `(${unread}) Roost`;
   }
 

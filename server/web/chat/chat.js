@@ -2,6 +2,7 @@
 /** The web chat's start: who is signed in here, and what is shown until that is known. */
 import { createClient } from "../client.js";
 import { App } from "./app.js";
+import { AppInstall, startWorker } from "./app_install.js";
 import { bdi, button, byId, partsOf, setText } from "./dom.js";
 import { fillPage } from "./fill.js";
 import { issuerErrorText, takeReturned } from "./issuers.js";
@@ -129,10 +130,23 @@ async function showFull(client) {
  * @param {Api.SignInOptions} [options]
  */
 async function goOn(client, options) {
-  showWait(t.start.connecting);
-  const stop = client.on("status", ({ status }) => {
-    if (status === "waiting") showWait(t.start.noConnection);
+  const tell = () => {
+    const waits = client.state.status === "waiting";
+    if (!navigator.onLine) showWait(t.start.offline);
+    else showWait(waits ? t.start.noConnection : t.start.connecting);
+  };
+  tell();
+  const told = new AbortController();
+  for (const event of ["online", "offline"]) {
+    addEventListener(event, tell, { signal: told.signal });
+  }
+  const unheard = client.on("status", ({ status }) => {
+    if (status === "waiting") tell();
   });
+  const stop = () => {
+    unheard();
+    told.abort();
+  };
   try {
     await client.signIn(undefined, options);
     stop();
@@ -246,6 +260,8 @@ function showSecond(client, { exchange }, remember) {
 }
 
 fillPage();
+new AppInstall();
+startWorker();
 takeInvite();
 const told = takeNote(TOLD) ?? "";
 const returned = takeReturned();

@@ -5,6 +5,12 @@ import { badgeText } from "./badge.js";
 /** The icon is drawn in this size (pixels). */
 const SIZE = 64;
 
+/** Shows the number on the icon of the installed app too. @param {number} count of unread messages */
+export function showAppBadge(count) {
+  // Only an installed app has such an icon: elsewhere nothing comes of it.
+  navigator.setAppBadge?.(count).catch(() => {});
+}
+
 /** See the head of this file. */
 export class Favicon {
   #link = document.querySelector("link[rel=icon]");

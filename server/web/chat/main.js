@@ -6,5 +6,7 @@ const language = pickLanguage(chosenLanguage(), navigator.languages);
 document.documentElement.lang = language;
 const script = document.createElement("script");
 script.type = "module";
-script.src = new URL(`chat.${language}.js`, import.meta.url).href;
+// Of the same version as this file, which its address names.
+const { search } = new URL(import.meta.url);
+script.src = new URL(`chat.${language}.js${search}`, import.meta.url).href;
 document.head.append(script);

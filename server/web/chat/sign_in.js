@@ -64,7 +64,18 @@ export class SignIn {
     setText(this.#error, told);
     this.#show();
     this.#user.focus();
+    for (const event of ["online", "offline"]) addEventListener(event, () => this.#tellNetwork());
+    this.#tellNetwork();
     this.#askServer();
+  }
+
+  /** Says that there is no network, and takes that back. */
+  #tellNetwork() {
+    if (!navigator.onLine) setText(this.#error, t.start.offlineForm);
+    else if (this.#error.textContent === t.start.offlineForm) {
+      setText(this.#error, "");
+      this.#askServer();
+    }
   }
 
   async #askServer() {

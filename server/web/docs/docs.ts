@@ -5,7 +5,7 @@
 import {
   type Asset,
   type AssetHandler,
-  htmlAsset,
+  textAsset,
   readAsset,
   readSource,
   redirect,
@@ -131,7 +131,7 @@ function pagesOnDemand(): (slug: string) => Asset {
   return (slug) => {
     pages ??= new Map(
       [...renderPages((path) => sources.get(path)!)].map(([name, html]) =>
-        [name, htmlAsset(html, HEADERS)] as const
+        [name, textAsset(".html", html, HEADERS)] as const
       ),
     );
     return pages.get(slug)!;

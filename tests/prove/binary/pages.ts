@@ -1,12 +1,8 @@
 /** What the binary serves to browsers: pages with all that they load, and their content policy. */
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import {
-  addChat,
-  type AssetHandler,
-  CHAT_LANGUAGES,
-  dashboard,
-} from "../../../server/web/assets.ts";
+import { type AssetHandler, dashboard } from "../../../server/web/assets.ts";
+import { addChat, CHAT_LANGUAGES } from "../../../server/web/chat_page.ts";
 import { docs } from "../../../server/web/docs/docs.ts";
 import { DESKTOP, findChromium, Person, startBrowser } from "../browser.ts";
 import { adminUrl } from "./look.ts";
@@ -41,7 +37,7 @@ function chat(): PageRow["serve"] {
 
 /** Every page for people that there is: a new one is a row here. */
 const PAGES: readonly PageRow[] = [
-  { name: "the chat", path: "/", at: "door", serve: chat(), filesMin: 6 },
+  { name: "the chat", path: "/", at: "door", serve: chat(), filesMin: 13 },
   {
     name: "the dashboard",
     path: "/admin",
@@ -56,6 +52,8 @@ const TYPES: readonly (readonly [RegExp, RegExp])[] = [
   [/\.js$/, /^text\/javascript/],
   [/\.css$/, /^text\/css/],
   [/\.svg$/, /^image\/svg\+xml/],
+  [/\.png$/, /^image\/png/],
+  [/\.webmanifest$/, /^application\/manifest\+json/],
   [/\/$|^\/admin$/, /^text\/html/],
 ];
 
@@ -81,6 +79,8 @@ function policyFaults(policy: string, host: string): readonly string[] {
 function references(path: string, text: string): readonly string[] {
   const patterns = path.endsWith(".js")
     ? [/\bfrom\s+"(\.[^"]+)"/g, /^import\s+"([^"]+)"/gm, /\bimport\("(\.[^"]+)"\)/g]
+    : path.endsWith(".webmanifest")
+    ? [/"src":\s*"([^"]+)"/g]
     : path.endsWith(".css")
     ? [/url\(["']?([^"')]+)/g, /@import\s+"([^"]+)"/g]
     : /\/$|^\/admin$/.test(path)
@@ -109,7 +109,10 @@ async function crawl(base: string, first: string): Promise<ReadonlyMap<string, n
     sizes.set(path, text.length);
     waiting.push(...references(path, text).map((to) => new URL(to, url).pathname));
     if (path === "/chat/main.js") {
-      waiting.push(...CHAT_LANGUAGES.map((language) => `/chat/chat.${language}.js`));
+      waiting.push(...CHAT_LANGUAGES.flatMap((language) => [
+        `/chat/chat.${language}.js`,
+        `/worker.${language}.js`,
+      ]));
     }
   }
   return sizes;

@@ -30,6 +30,8 @@ export const t = {
     wait: "Einen Moment …",
     connecting: "Verbindung wird aufgebaut …",
     noConnection: "Keine Verbindung. Neuer Versuch …",
+    offline: "Du bist offline. Sobald das Netz wieder da ist, wird verbunden …",
+    offlineForm: "Du bist offline. Zum Anmelden braucht es das Netz.",
     signingIn: "Anmeldung läuft …",
     signedOutElsewhere: "Du wurdest abgemeldet. Melde dich wieder an, um weiterzumachen.",
     signedOutOffline: "Du bist in diesem Browser abgemeldet. Es gibt keine Verbindung zum Server.",
@@ -404,6 +406,14 @@ export const t = {
     refused:
       "Der Browser erlaubt es nicht. In seinen Einstellungen für diese Seite lässt es sich ändern.",
     missing: "Dieser Browser zeigt keine Benachrichtigungen.",
+  },
+
+  app: {
+    title: "Als App",
+    install: "Als App installieren",
+    installed: "Das ist die installierte App.",
+    how:
+      "Wo ein Browser diese Seite als App installieren kann, bietet sein Menü es an (auf iPhone und iPad: Teilen, dann Zum Home-Bildschirm).",
   },
 
   keys: {

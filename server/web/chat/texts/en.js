@@ -34,6 +34,8 @@ export const t = {
     wait: "One moment …",
     connecting: "Connecting …",
     noConnection: "No connection. Trying again …",
+    offline: "You are offline. Connecting when the network is back …",
+    offlineForm: "You are offline. Signing in needs the network.",
     signingIn: "Signing in …",
     signedOutElsewhere: "You were signed out. Sign in again to go on.",
     signedOutOffline: "You are signed out in this browser. There is no connection to the server.",
@@ -404,6 +406,14 @@ export const t = {
     sound: "With a sound",
     refused: "The browser does not allow it. Its settings for this page can.",
     missing: "This browser shows no notifications.",
+  },
+
+  app: {
+    title: "As an app",
+    install: "Install as an app",
+    installed: "This is the installed app.",
+    how:
+      "Where a browser can install this page as an app, its menu offers it (on iPhone and iPad: Share, then Add to Home Screen).",
   },
 
   keys: {
