@@ -343,6 +343,27 @@ export interface SecondFactor {
   readonly scram?: string;
 }
 
+/** What push messages say: who wrote what, who wrote, or only that there are messages. */
+export type PushContent = "full" | "sender" | "none";
+
+/** A push subscription, as `PushSubscription.toJSON()` has it. */
+export interface PushSubscriptionFields {
+  readonly endpoint: string;
+  readonly keys: { readonly p256dh: string; readonly auth: string };
+  /** Absent: `full`. */
+  readonly content?: PushContent;
+}
+
+/** A device that gets push messages. */
+export interface PushTarget {
+  readonly device: string;
+  /** When it was set last (ms since 1970). */
+  readonly at: number;
+  /** The origin of its push service. */
+  readonly service: string;
+  readonly content: PushContent;
+}
+
 /** An account's second factors. */
 export interface Factors {
   /** Whether an authenticator app is set up. */
@@ -725,6 +746,16 @@ export interface Client {
   ): Promise<boolean>;
   devices(): Promise<readonly Device[]>;
   revoke(device: string): Promise<void>;
+  /**
+   * This device gets push messages while it is away. The subscription is made with the `publicKey` of
+   * `push` in `GET /v1/info`; call this at every start. Rejects with `unsupported` where the server
+   * sends none, and with `bad_request` for an endpoint that cannot be one.
+   */
+  push(subscription: PushSubscriptionFields): Promise<void>;
+  /** This device gets none any more. Signing it out has the same effect. */
+  unpush(): Promise<void>;
+  /** The account's devices that get push messages. */
+  pushes(): Promise<readonly PushTarget[]>;
   factors(): Promise<Factors>;
   /**
    * Begins to set an authenticator app up; nothing changes yet. `password`: needed unless this

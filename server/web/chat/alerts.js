@@ -162,6 +162,9 @@ export class Alerts {
     if (!this.notifies) return;
     try {
       const icon = new URL("icon.svg", import.meta.url).href;
+      const push = this.#chat.push();
+      // So that it and a push message about the same are one.
+      if (push.worker !== null) return void push.show(peer, title, body, icon);
       const note = new Notification(title, { body, tag: `roost ${peer}`, icon, silent: true });
       this.#shown.get(peer)?.close();
       this.#shown.set(peer, note);
@@ -181,5 +184,6 @@ export class Alerts {
   #closeAll() {
     for (const note of this.#shown.values()) note.close();
     this.#shown.clear();
+    this.#chat.push().clear();
   }
 }

@@ -12,6 +12,7 @@ import { canBeName, normalName } from "./names.js";
 import { People } from "./people_list.js";
 import { unreadOf } from "./people.js";
 import { Previews } from "./previews.js";
+import { Push } from "./push.js";
 import { oneLine } from "./rich_text.js";
 import { Search } from "./search.js";
 import { Settings } from "./settings.js";
@@ -34,6 +35,7 @@ import { Typing } from "./typing.js";
  *   readonly previews: Previews,
  *   readonly idle: Idle,
  *   readonly alerts: () => Alerts,
+ *   readonly push: () => Push,
  *   readonly isSelf: (name: string) => boolean,
  *   readonly peer: () => string | null,
  *   readonly titleOf: (name: string) => string,
@@ -95,6 +97,7 @@ export class App {
       previews: this.previews,
       idle: this.idle,
       alerts: () => this.alerts,
+      push: () => this.push,
       isSelf: (name) => name === user,
       peer: () => this.#peer,
       titleOf: (name) =>
@@ -108,6 +111,7 @@ export class App {
       changed: () => this.#plan(),
     };
     this.typing = typing;
+    this.push = new Push(chat, storage);
     this.alerts = new Alerts(chat);
     this.dialogs = new ContactDialogs(chat);
     this.people = new People(chat);
@@ -181,6 +185,7 @@ export class App {
     });
     addEventListener("popstate", () => this.#follow());
     this.idle.start();
+    this.push.resume();
     this.#follow();
     this.people.focus(true);
     if (this.#peer !== null) this.talk.focus();
@@ -191,6 +196,7 @@ export class App {
     this.#ended = true;
     this.drafts.clear();
     showAppBadge(0);
+    this.push.forget().catch(() => {});
   }
 
   /** Draws again, soon; several changes at once. */

@@ -17,6 +17,7 @@ import {
 import { FactorsPart } from "./factors.js";
 import { AWAY_MINUTES } from "./idle.js";
 import { chooseLanguage, LANGUAGES } from "./language.js";
+import { PushSettings } from "./push_settings.js";
 import { revealPassword } from "./password_field.js";
 import { oneLine } from "./rich_text.js";
 import { SERVER } from "./server.js";
@@ -27,6 +28,9 @@ import { t } from "./texts.js";
  * @import * as Api from "../client.d.ts"
  * @import { Chat } from "./app.js"
  */
+
+/** How long a sign-out waits for the end of push messages in this browser (ms). */
+const PUSH_MS = 2000;
 
 /** See the head of this file. */
 export class Settings {
@@ -39,6 +43,7 @@ export class Settings {
   #language = byId("language", HTMLSelectElement);
   #lengthMin = 1;
   #alerts;
+  #push;
   #factors;
   #chat;
 
@@ -46,6 +51,7 @@ export class Settings {
   constructor(chat) {
     this.#chat = chat;
     this.#alerts = new AlertSettings(chat.alerts());
+    this.#push = new PushSettings(chat.push());
     this.#factors = new FactorsPart(chat.client);
     byId("settings-open", HTMLElement).addEventListener("click", () => this.open());
     for (const input of this.#dialog.querySelectorAll("input")) {
@@ -79,6 +85,7 @@ export class Settings {
     const { user, domain } = this.#chat.client.state;
     setParts(byId("settings-who", HTMLElement), partsOf(t.settings.who, bdi(`${user}@${domain}`)));
     this.#alerts.show();
+    this.#push.show();
     this.#away.value = String(this.#chat.idle.minutes);
     byId("password-user", HTMLInputElement).value = user ?? "";
     for (const element of [this.#error, this.#told]) setText(element, "");
@@ -196,6 +203,9 @@ export class Settings {
     const unsent = pending.map(({ to, body }) => ({ to: titleOf(to), body: oneLine(body) }));
     const question = { title: t.signOut.title, text, unsent, action: t.settings.signOut };
     if (text.length > 0 && !await ask(question)) return;
+    // Before the page is loaded again; a browser that takes long does not hold the sign-out up.
+    const late = new Promise((resolve) => setTimeout(resolve, PUSH_MS));
+    await Promise.race([this.#chat.push().forget().catch(() => {}), late]);
     await client.signOut();
   }
 

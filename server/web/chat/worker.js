@@ -1,5 +1,6 @@
 // @ts-check
 /** The service worker. It is beside the page, whose directory is its scope. */
+import { PushWorker } from "./push_worker.js";
 import { Shell } from "./shell.js";
 import { SHELL } from "./shell_files.js";
 
@@ -8,14 +9,16 @@ import { SHELL } from "./shell_files.js";
  */
 
 const scope = /** @type {WorkerScope} */ (/** @type {unknown} */ (globalThis));
+const root = new URL("./", scope.location.href);
 
 const shell = new Shell({
-  root: new URL("./", scope.location.href),
+  root,
   shell: SHELL,
   caches,
   fetch: (request, init) => fetch(request, init),
   after: (ms, run) => void setTimeout(run, ms),
 });
+const pushes = new PushWorker(scope, root);
 
 scope.addEventListener("install", (event) => {
   // A page that is open goes on with its own version: it names that in what it loads.
@@ -27,4 +30,11 @@ scope.addEventListener("activate", (event) => {
 scope.addEventListener("fetch", (event) => {
   const answer = shell.answer(event.request);
   if (answer !== null) event.respondWith(answer);
+});
+scope.addEventListener("push", (event) => {
+  event.waitUntil(pushes.push(event.data?.text() ?? ""));
+});
+scope.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(pushes.open(event.notification.data));
 });

@@ -134,6 +134,13 @@ export class Calls {
   changePassword = (
     change,
   ) => /** @type {Promise<void>} */ (this.#ask("password", { ...change }, false));
+  /** @type {Api.Client["push"]} */
+  push = ({ endpoint, keys: { p256dh, auth }, content = "full" }) =>
+    this.#change("push", { endpoint, keys: { p256dh, auth }, content }, "push");
+  /** @type {Api.Client["unpush"]} */
+  unpush = () => this.#change("unpush", {}, "push");
+  /** @type {Api.Client["pushes"]} */
+  pushes = () => /** @type {Promise<readonly Api.PushTarget[]>} */ (this.#ask("pushes", {}));
   /** @type {Api.Client["factors"]} */
   factors = () => /** @type {Promise<Api.Factors>} */ (this.#ask("factors", {}));
   /** @type {Api.Client["beginTotp"]} */

@@ -114,6 +114,13 @@ export class Forwarding {
   devices = () => this.#ask("devices");
   /** @type {Api.Client["revoke"]} */
   revoke = (device) => this.#ask("revoke", device);
+  /** @type {Api.Client["push"]} */
+  push = ({ endpoint, keys: { p256dh, auth }, content = "full" }) =>
+    this.#ask("push", { endpoint, keys: { p256dh, auth }, content });
+  /** @type {Api.Client["unpush"]} */
+  unpush = () => this.#ask("unpush");
+  /** @type {Api.Client["pushes"]} */
+  pushes = () => this.#ask("pushes");
   /** @type {Api.Client["factors"]} */
   factors = () => this.#ask("factors");
   /** @type {Api.Client["beginTotp"]} */

@@ -144,6 +144,10 @@ export function asRequest(t, f) {
       return { method: "DELETE", path: "/v1/auth" };
     case "ack":
       return { method: "POST", path: "/v1/ack" };
+    case "unpush":
+      return { method: "DELETE", path: "/v1/push" };
+    case "pushes":
+      return { method: "GET", path: "/v1/push" };
     case "totp":
       return { method: "POST", path: "/v1/factors/totp" };
     case "totp_on":
@@ -157,7 +161,7 @@ export function asRequest(t, f) {
     case "snapshot":
       return { method: "GET", path: `/v1/${t}` };
     default:
-      // presence, settings, password
+      // presence, settings, password, push
       return t.startsWith("passkey") ? ofPasskeys(t, f) : { method: "PUT", path: `/v1/${t}` };
   }
 }

@@ -408,6 +408,22 @@ export const t = {
     missing: "Dieser Browser zeigt keine Benachrichtigungen.",
   },
 
+  push: {
+    on: "Auch benachrichtigen, wenn diese Seite geschlossen ist",
+    content: "Was diese Benachrichtigungen zeigen",
+    full: "Wer was geschrieben hat",
+    sender: "Wer geschrieben hat",
+    none: "Nur, dass es Nachrichten gibt",
+    missing: "Dieser Browser kann nicht benachrichtigen, wenn die Seite geschlossen ist (auf iPhone " +
+      "und iPad kann er es, wenn die Seite auf dem Home-Bildschirm liegt).",
+    tab: "Wähle dafür beim Anmelden, auf diesem Gerät angemeldet zu bleiben.",
+    server: "Dieser Server verschickt keine solchen Benachrichtigungen.",
+    failed: "Der Push-Dienst des Browsers hat es nicht angenommen. Versuch es später.",
+    wrote: "hat dir geschrieben",
+    unread: (count) =>
+      plural(count, { one: "# ungelesene Nachricht", other: "# ungelesene Nachrichten" }),
+  },
+
   app: {
     title: "Als App",
     install: "Als App installieren",

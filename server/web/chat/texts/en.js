@@ -408,6 +408,22 @@ export const t = {
     missing: "This browser shows no notifications.",
   },
 
+  push: {
+    on: "Also notify me while this page is closed",
+    content: "What these notifications show",
+    full: "Who wrote, and what",
+    sender: "Who wrote",
+    none: "Only that there are messages",
+    missing: "This browser cannot notify you while the page is closed (on iPhone and iPad it can " +
+      "once the page is on the home screen).",
+    tab: "For this, choose to stay signed in when you sign in.",
+    server: "This server sends no such notifications.",
+    failed: "The browser's push service did not take it. Try again later.",
+    wrote: "wrote to you",
+    unread: (/** @type {number} */ count) =>
+      plural(count, { one: "# unread message", other: "# unread messages" }),
+  },
+
   app: {
     title: "As an app",
     install: "Install as an app",
