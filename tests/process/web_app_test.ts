@@ -42,7 +42,10 @@ inBrowser(
       port: () => port,
     });
     const address = `${proxy.origin}/a/roost/`;
-    const ann = await Person.open(browser, "ann", address, { viewport: DESKTOP });
+    const ann = await Person.open(browser, "ann", address, {
+      viewport: DESKTOP,
+      timeoutMs: 60_000,
+    });
     const { page, context } = ann;
     assert.deepEqual(await workerOf(page), ["/a/roost/", "/a/roost/worker.en.js"]);
     const session = await context.newCDPSession(page);
@@ -159,11 +162,12 @@ inBrowser(
       assert.deepEqual([...new Set(asked(newer))].sort(), files);
       const names = () => page.evaluate("caches.keys()") as Promise<readonly string[]>;
       await untilIs("the new files are kept", names, (all) => all.length === 2);
-      await untilIs(
-        "the new worker",
-        () => page.evaluate("navigator.serviceWorker.controller?.state"),
-        (state) => state === "activated",
-      );
+      const changing = () =>
+        page.evaluate(`navigator.serviceWorker.getRegistration().then(
+          ({ installing, waiting, active }) =>
+            installing ?? waiting ?? (active.state === "activated" ? null : active))
+              .then((worker) => worker?.state ?? "done")`);
+      await untilIs("the new worker", changing, (state) => state === "done");
       await context.setOffline(true);
       await page.reload();
       await page.locator("#sign-in").waitFor();

@@ -66,8 +66,9 @@ async function delivery(context: BrowserContext, page: Page) {
 /** What the worker's notifications show. */
 const notes = (page: Page) =>
   page.evaluate(`navigator.serviceWorker.ready.then(async (registration) =>
-    (await registration.getNotifications()).map(({ title, body, tag }) => [title, body, tag]))`) as
-      Promise<readonly (readonly string[])[]>;
+    (await registration.getNotifications()).map(({ title, body, tag }) => [title, body, tag]))`) as Promise<
+    readonly (readonly string[])[]
+  >;
 
 const settings = (page: Page) => page.getByRole("button", { name: "Settings" }).click();
 const closed = (page: Page) => page.getByRole("button", { name: "Close" }).click();
@@ -89,7 +90,10 @@ inBrowser(
     service.start();
     const bob = createClient({ url: server.url, device: "bob" });
     try {
-      const ann = await Person.open(browser, "ann", server.url, { viewport: DESKTOP, timeoutMs: 60_000 });
+      const ann = await Person.open(browser, "ann", server.url, {
+        viewport: DESKTOP,
+        timeoutMs: 60_000,
+      });
       const { page, context } = ann;
       await context.grantPermissions(["notifications"]);
       await context.addInitScript(pushManager(service, "ann"));
@@ -162,8 +166,9 @@ inBrowser(
 /** What the server knows of the page's account: asked with the page's own token. */
 const rest = (page: Page) =>
   page.evaluate(`fetch("v1/push", { headers: { authorization: "Bearer " +
-    JSON.parse(localStorage.getItem("roost chat")).token } }).then((told) => told.json())`) as
-      Promise<readonly { service: string; content: string }[]>;
+    JSON.parse(localStorage.getItem("roost chat")).token } }).then((told) => told.json())`) as Promise<
+    readonly { service: string; content: string }[]
+  >;
 
 inBrowser(
   "web chat: where push messages are refused, or cannot be, the settings say why (13)",

@@ -53,21 +53,23 @@ function workerWith(...windows: readonly Win[]) {
     navigator: { setAppBadge: (count) => Promise.resolve(void did.push(`badge ${count}`)) },
     clients: {
       matchAll: () =>
-        Promise.resolve(windows.map(({ url = `${ROOT}#/x`, focused = false, user, peer = null }, i) => ({
-          url,
-          focused,
-          postMessage(message: unknown, ports?: Transferable[]) {
-            const { kind } = message as { kind: string };
-            if (kind !== "look") return void did.push(`${i}: ${JSON.stringify(message)}`);
-            const [port] = ports as MessagePort[];
-            if (user !== undefined) port!.postMessage({ user, peer });
-            port!.close();
-          },
-          focus: () => {
-            did.push(`${i}: focus`);
-            return Promise.reject(new Error("not here"));
-          },
-        }))),
+        Promise.resolve(
+          windows.map(({ url = `${ROOT}#/x`, focused = false, user, peer = null }, i) => ({
+            url,
+            focused,
+            postMessage(message: unknown, ports?: Transferable[]) {
+              const { kind } = message as { kind: string };
+              if (kind !== "look") return void did.push(`${i}: ${JSON.stringify(message)}`);
+              const [port] = ports as MessagePort[];
+              if (user !== undefined) port!.postMessage({ user, peer });
+              port!.close();
+            },
+            focus: () => {
+              did.push(`${i}: focus`);
+              return Promise.reject(new Error("not here"));
+            },
+          })),
+        ),
       openWindow: (url) => Promise.resolve(void did.push(url)),
     },
   }, new URL(ROOT));

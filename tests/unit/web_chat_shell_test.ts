@@ -5,7 +5,7 @@ import { Hono } from "hono";
 import { Shell } from "../../server/web/chat/shell.js";
 import { addChat, CHAT_LANGUAGES } from "../../server/web/chat_page.ts";
 
-const ROOT = "https://a.test/roost/";
+const ROOT: string = "https://a.test/roost/";
 
 /** What `CacheStorage` does, in memory. */
 class Caches {
@@ -28,9 +28,10 @@ const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 function versionOf(version: string) {
   const paths = [`chat/main.js?v=${version}`, `chat/chat.en.js?v=${version}`, "chat/icon.svg"];
   const page = `<script src="chat/main.js?v=${version}"></script>`;
-  const served = new Map(
-    [[ROOT, page], ...paths.map((path) => [ROOT + path, `${path} ${version}`])] as const,
-  );
+  const served = new Map<string, string>([
+    [ROOT, page],
+    ...paths.map((path) => [ROOT + path, `${path} ${version}`] as const),
+  ]);
   const files = paths.map((path) => ({ path, hash: sha256(served.get(ROOT + path)!) }));
   return { page, served, shell: { version, files } };
 }

@@ -67,7 +67,9 @@ export class PushWorker {
       const at = new URL(url);
       return at.origin === origin && [pathname, pathname.slice(0, -1)].includes(at.pathname);
     });
-    return await Promise.all(chats.map(async (client) => ({ client, told: await this.#ask(client) })));
+    return await Promise.all(
+      chats.map(async (client) => ({ client, told: await this.#ask(client) })),
+    );
   }
 
   /**

@@ -5,11 +5,11 @@
 import {
   type Asset,
   type AssetHandler,
-  textAsset,
   readAsset,
   readSource,
   redirect,
   serveAsset,
+  textAsset,
 } from "../assets.ts";
 import { type Heading, type Rendered, renderMarkdown } from "./markdown.ts";
 import { type Entry, renderList, renderPage } from "./page.ts";

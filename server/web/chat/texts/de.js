@@ -414,7 +414,8 @@ export const t = {
     full: "Wer was geschrieben hat",
     sender: "Wer geschrieben hat",
     none: "Nur, dass es Nachrichten gibt",
-    missing: "Dieser Browser kann nicht benachrichtigen, wenn die Seite geschlossen ist (auf iPhone " +
+    missing:
+      "Dieser Browser kann nicht benachrichtigen, wenn die Seite geschlossen ist (auf iPhone " +
       "und iPad kann er es, wenn die Seite auf dem Home-Bildschirm liegt).",
     tab: "Wähle dafür beim Anmelden, auf diesem Gerät angemeldet zu bleiben.",
     server: "Dieser Server verschickt keine solchen Benachrichtigungen.",
