@@ -82,6 +82,66 @@ async function meet(ann: Person, bob: Client): Promise<void> {
   await bob.subscribe("ann");
 }
 
+/** What the server knows of the page's account: asked with the page's own token. */
+const rest = (page: Page) =>
+  page.evaluate(`fetch("v1/push", { headers: { authorization: "Bearer " +
+    JSON.parse(localStorage.getItem("roost chat")).token } }).then((told) => told.json())`) as Promise<
+    readonly { service: string; content: string }[]
+  >;
+
+/** A push message is shown while ann is away, opened by a click, and not shown of what she looks at. */
+async function comesAndGoes(
+  { page, context }: Person,
+  bob: Client,
+  service: PushService,
+  deliver: (payload: object) => Promise<void>,
+): Promise<void> {
+  // Away: invisible to the server's eyes, the push message is for this browser.
+  await page.evaluate(`Object.defineProperty(document, "visibilityState",
+    { value: "hidden", configurable: true })`);
+  await page.getByRole("button", { name: "Change your status" }).click();
+  await page.getByRole("radio", { name: "Away", exact: true }).check();
+  await page.getByRole("button", { name: "Set", exact: true }).click();
+  await bob.send("ann", "Are you\nthere?");
+  const pushed = await service.until(1);
+  await deliver(pushed.payload);
+  assert.deepEqual(await untilIs("a note", () => notes(page), (all) => all.length === 1), [
+    ["bob", "Are you there?", "roost bob"],
+  ]);
+
+  // A click leads to the conversation, in the page that is open.
+  const [worker] = context.serviceWorkers();
+  await worker!.evaluate(`registration.getNotifications().then(([notification]) =>
+    dispatchEvent(new NotificationEvent("notificationclick", { notification })))`);
+  await page.locator("#talk-name", { hasText: "bob" }).waitFor();
+  await untilIs("no note", () => notes(page), (all) => all.length === 0);
+
+  // Looked at, that conversation causes none; another one does.
+  await page.evaluate("delete document.visibilityState");
+  await page.bringToFront();
+  await deliver({ ...pushed.payload, body: "seen" });
+  await deliver({ ...pushed.payload, from: "cid", body: "not seen" });
+  assert.deepEqual(await untilIs("a note", () => notes(page), (all) => all.length > 0), [
+    ["cid", "not seen", "roost cid"],
+  ]);
+}
+
+/** What they show is changed, and they end with the sign-in. */
+async function endsWithSignIn(page: Page): Promise<void> {
+  const own = () => rest(page);
+  await settings(page);
+  await page.getByLabel("What these notifications show").selectOption("sender");
+  await untilIs("changed", own, ([first]) => first?.content === "sender");
+  await page.reload();
+  await page.getByRole("button", { name: "Settings" }).waitFor();
+  await untilIs("still", own, ([first]) => first?.content === "sender");
+  await settings(page);
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await page.locator("#sign-in").waitFor();
+  assert.equal(await page.evaluate(`localStorage.getItem("test push")`), null);
+  assert.deepEqual(await notes(page), []);
+}
+
 inBrowser(
   "web chat: push messages are asked for, shown by the worker, opened by a click, and end (13)",
   FLAGS,
@@ -107,54 +167,14 @@ inBrowser(
       await page.getByLabel("What these notifications show").waitFor();
       await page.locator("#push-content").scrollIntoViewIfNeeded();
       await picture(page, "push-settings-desktop");
-      const own = () => rest(page);
-      await untilIs("subscribed", own, (list) => list.length === 1);
-      assert.deepEqual((await own()).map(({ service: at, content }) => [at, content]), [
+      await untilIs("subscribed", () => rest(page), (list) => list.length === 1);
+      assert.deepEqual((await rest(page)).map(({ service: at, content }) => [at, content]), [
         [service.origin, "full"],
       ]);
       await closed(page);
 
-      // Away: invisible to the server's eyes, the push message is for this browser.
-      await page.evaluate(`Object.defineProperty(document, "visibilityState",
-        { value: "hidden", configurable: true })`);
-      await page.getByRole("button", { name: "Change your status" }).click();
-      await page.getByRole("radio", { name: "Away", exact: true }).check();
-      await page.getByRole("button", { name: "Set", exact: true }).click();
-      await bob.send("ann", "Are you\nthere?");
-      const pushed = await service.until(1);
-      await deliver(pushed.payload);
-      assert.deepEqual(await untilIs("a note", () => notes(page), (all) => all.length === 1), [
-        ["bob", "Are you there?", "roost bob"],
-      ]);
-
-      // The page is there: a click leads to the conversation in it.
-      const [worker] = context.serviceWorkers();
-      await worker!.evaluate(`registration.getNotifications().then(([notification]) =>
-        dispatchEvent(new NotificationEvent("notificationclick", { notification })))`);
-      await page.locator("#talk-name", { hasText: "bob" }).waitFor();
-      await untilIs("no note", () => notes(page), (all) => all.length === 0);
-
-      // Looked at, that conversation causes none; another one does.
-      await page.evaluate("delete document.visibilityState");
-      await page.bringToFront();
-      await deliver({ ...pushed.payload, body: "seen" });
-      await deliver({ ...pushed.payload, from: "cid", body: "not seen" });
-      assert.deepEqual(await untilIs("a note", () => notes(page), (all) => all.length > 0), [
-        ["cid", "not seen", "roost cid"],
-      ]);
-
-      // What they show can be changed, and they end with the sign-in.
-      await settings(page);
-      await page.getByLabel("What these notifications show").selectOption("sender");
-      await untilIs("changed", own, ([first]) => first?.content === "sender");
-      await page.reload();
-      await page.getByRole("button", { name: "Settings" }).waitFor();
-      await untilIs("still", own, ([first]) => first?.content === "sender");
-      await settings(page);
-      await page.getByRole("button", { name: "Sign out", exact: true }).click();
-      await page.locator("#sign-in").waitFor();
-      assert.equal(await page.evaluate(`localStorage.getItem("test push")`), null);
-      assert.deepEqual(await notes(page), []);
+      await comesAndGoes(ann, bob, service, deliver);
+      await endsWithSignIn(page);
       assert.deepEqual(ann.faults, []);
     } finally {
       bob.close();
@@ -162,13 +182,6 @@ inBrowser(
     }
   },
 );
-
-/** What the server knows of the page's account: asked with the page's own token. */
-const rest = (page: Page) =>
-  page.evaluate(`fetch("v1/push", { headers: { authorization: "Bearer " +
-    JSON.parse(localStorage.getItem("roost chat")).token } }).then((told) => told.json())`) as Promise<
-    readonly { service: string; content: string }[]
-  >;
 
 inBrowser(
   "web chat: where push messages are refused, or cannot be, the settings say why (13)",

@@ -7,6 +7,12 @@ import { badRequest, offline, refusal, RoostError } from "./error.js";
  * @import { Json } from "./types.d.ts"
  */
 
+/** The commands about push messages that have no fields, as requests. */
+const PUSH_REQUESTS = {
+  unpush: { method: "DELETE", path: "/v1/push" },
+  pushes: { method: "GET", path: "/v1/push" },
+};
+
 /**
  * Returns the server's address without a slash at its end. Absent: the server that this module is
  * from, which serves it as `client.js` below its address.
@@ -104,6 +110,7 @@ function ofPasskeys(t, f) {
 export function asRequest(t, f) {
   /** @param {unknown} name */
   const part = (name) => encodeURIComponent(String(name));
+  if (t === "unpush" || t === "pushes") return PUSH_REQUESTS[t];
   const keyed = { method: "POST", not: ["key"], headers: { "idempotency-key": `${f["key"]}` } };
   const contact = `/v1/contacts/${part(f["contact"])}`;
   switch (t) {
@@ -144,10 +151,6 @@ export function asRequest(t, f) {
       return { method: "DELETE", path: "/v1/auth" };
     case "ack":
       return { method: "POST", path: "/v1/ack" };
-    case "unpush":
-      return { method: "DELETE", path: "/v1/push" };
-    case "pushes":
-      return { method: "GET", path: "/v1/push" };
     case "totp":
       return { method: "POST", path: "/v1/factors/totp" };
     case "totp_on":
