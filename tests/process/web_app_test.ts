@@ -61,7 +61,8 @@ inBrowser(
     await context.setOffline(true);
     await page.reload();
     await picture(page, "offline-signed-in");
-    await page.getByText("You are offline. Connecting when").waitFor();
+    // Chromium may take a moment to notice that there is no network.
+    await page.getByText(/^(?:You are offline. Connecting when|No connection. Trying)/).waitFor();
     assert.deepEqual(await keptBy(page), files.map((path) => `/a/roost/${path}`));
     await context.setOffline(false);
     await page.getByRole("button", { name: "Add a contact" }).waitFor();

@@ -7,11 +7,16 @@ import { badRequest, offline, refusal, RoostError } from "./error.js";
  * @import { Json } from "./types.d.ts"
  */
 
-/** The commands about push messages that have no fields, as requests. */
-const PUSH_REQUESTS = {
-  unpush: { method: "DELETE", path: "/v1/push" },
-  pushes: { method: "GET", path: "/v1/push" },
-};
+/**
+ * Commands whose request is always the same, but for its body.
+ * @type {ReadonlyMap<string, { method: string, path: string }>}
+ */
+const FIXED = new Map([
+  ["unpush", { method: "DELETE", path: "/v1/push" }],
+  ["pushes", { method: "GET", path: "/v1/push" }],
+  ["signout", { method: "DELETE", path: "/v1/auth" }],
+  ["ack", { method: "POST", path: "/v1/ack" }],
+]);
 
 /**
  * Returns the server's address without a slash at its end. Absent: the server that this module is
@@ -110,7 +115,8 @@ function ofPasskeys(t, f) {
 export function asRequest(t, f) {
   /** @param {unknown} name */
   const part = (name) => encodeURIComponent(String(name));
-  if (t === "unpush" || t === "pushes") return PUSH_REQUESTS[t];
+  const fixed = FIXED.get(t);
+  if (fixed !== undefined) return fixed;
   const keyed = { method: "POST", not: ["key"], headers: { "idempotency-key": `${f["key"]}` } };
   const contact = `/v1/contacts/${part(f["contact"])}`;
   switch (t) {
@@ -147,10 +153,6 @@ export function asRequest(t, f) {
     }
     case "revoke":
       return { method: "DELETE", path: `/v1/devices/${part(f["device"])}` };
-    case "signout":
-      return { method: "DELETE", path: "/v1/auth" };
-    case "ack":
-      return { method: "POST", path: "/v1/ack" };
     case "totp":
       return { method: "POST", path: "/v1/factors/totp" };
     case "totp_on":
