@@ -59,7 +59,8 @@ inBrowser(
     const files = ["", "chat/chat.css", "chat/chat.en.js", "chat/icon.svg", "chat/main.js"];
     assert.deepEqual(await keptBy(page), files.map((path) => `/a/roost/${path}`));
     await context.setOffline(true);
-    await page.reload();
+    await page.reload({ waitUntil: "commit" });
+    await page.locator("#wait-text:not(:empty)").waitFor();
     await picture(page, "offline-signed-in");
     // Chromium may take a moment to notice that there is no network.
     await page.getByText(/^(?:You are offline. Connecting when|No connection. Trying)/).waitFor();

@@ -56,7 +56,7 @@ export class Shell {
     const files = await Promise.all([
       this.#load(
         root.href,
-        async (bytes) => new TextDecoder().decode(bytes).includes(`?v=${shell.version}"`),
+        (bytes) => new TextDecoder().decode(bytes).includes(`?v=${shell.version}"`),
       ),
       ...shell.files.map(({ path, hash }) =>
         this.#load(new URL(path, root).href, async (bytes) => await hashOf(bytes) === hash)
@@ -73,7 +73,7 @@ export class Shell {
 
   /**
    * @param {string} url
-   * @param {(bytes: ArrayBuffer) => Promise<boolean>} isRight
+   * @param {(bytes: ArrayBuffer) => boolean | Promise<boolean>} isRight
    */
   async #load(url, isRight) {
     const response = await this.#options.fetch(url, { cache: "no-cache", redirect: "error" });
