@@ -39,6 +39,8 @@ export class SignIn {
   #domainName = null;
   /** A directory checks passwords: they have to be sent. */
   #plain = false;
+  /** Somebody is signed in: the form says nothing of the network any more. */
+  #left = new AbortController();
 
   /** @param {{ remember: boolean, told: string, invite: string | null, run: Run }} options */
   constructor(options) {
@@ -64,7 +66,10 @@ export class SignIn {
     setText(this.#error, told);
     this.#show();
     this.#user.focus();
-    for (const event of ["online", "offline"]) addEventListener(event, () => this.#tellNetwork());
+    const { signal } = this.#left;
+    for (const event of ["online", "offline"]) {
+      addEventListener(event, () => this.#tellNetwork(), { signal });
+    }
     this.#tellNetwork();
     this.#askServer();
   }
@@ -141,6 +146,7 @@ export class SignIn {
     try {
       const how = { isNew: this.#isNew, remember: this.#remember.checked };
       await this.#options.run({ ...account, ...plain }, how);
+      this.#left.abort();
       this.#form.reset();
     } catch (error) {
       const how = { isNew: this.#isNew, invited: this.#invite.required };
