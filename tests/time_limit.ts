@@ -1,8 +1,8 @@
 /** Loaded before the tests: one that hangs fails, and says what its servers have logged. */
 import { ServerProcess } from "./process/server.ts";
 
-/** No test takes a third of it on a machine of two cores that does nothing else. */
-const LIMIT_MS = 360_000;
+/** No test takes a fifth of it on a machine of two cores that does nothing else. */
+const LIMIT_MS = 900_000;
 
 type Step = (t: Deno.TestContext) => void | Promise<void>;
 

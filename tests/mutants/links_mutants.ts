@@ -126,8 +126,13 @@ const GOSSIP: readonly Mutant[] = [
     ],
     [
       "send clients to nodes that are not linked",
-      "return urlsOf(linked).length > 0 ? urlsOf(linked) : urlsOf(nodes);",
-      "return urlsOf(nodes);",
+      "[linked, nodes].map(urlsOf)",
+      "[nodes].map(urlsOf)",
+    ],
+    [
+      "send clients to a cell of which no address is known",
+      "return urls ?? null;",
+      "return urls ?? [];",
     ],
     [
       "remember nodes that have said nothing for long",
