@@ -225,7 +225,8 @@ Deno.test({
       const page = await context.newPage();
       const scripts: string[] = [];
       page.on("request", (request) => {
-        if (request.url().endsWith(".js")) scripts.push(new URL(request.url()).pathname);
+        const { pathname } = new URL(request.url());
+        if (/^\/chat\/.*\.js$/.test(pathname)) scripts.push(pathname);
       });
       await page.goto(server.url);
       await page.getByRole("button", { name: "Konto anlegen" }).click();
