@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { createClient } from "../../server/web/client.js";
 import { DESKTOP, Person, PHONE } from "../prove/browser.ts";
-import { roost } from "./cli.ts";
+import { roost } from "../process/cli.ts";
 import { inBrowser } from "./in_browser.ts";
 
 const PASSWORD = "correct horse battery";

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { createClient } from "../../server/web/client.js";
 import { findChromium, startBrowser } from "../prove/browser.ts";
-import { rest } from "./client.ts";
-import { ServerProcess, tempDir } from "./server.ts";
+import { rest } from "../process/client.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
 
 const chromium = findChromium();
 if (chromium === null) {

@@ -1,7 +1,7 @@
 /** Tests with a server and Chromium. */
 import type { Browser } from "playwright-core";
 import { findChromium, startBrowser } from "../prove/browser.ts";
-import { ServerProcess, tempDir } from "./server.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
 
 const chromium = findChromium();
 if (chromium === null) {

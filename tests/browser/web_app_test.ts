@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { DESKTOP, Person, PHONE } from "../prove/browser.ts";
 import { inBrowser } from "./in_browser.ts";
-import { startPrefixProxy } from "./prefix_proxy.ts";
-import { untilIs } from "./until.ts";
+import { startPrefixProxy } from "../process/prefix_proxy.ts";
+import { untilIs } from "../process/until.ts";
 
 const PASSWORD = "correct horse battery";
 /** Where pictures go, to be looked at; absent: there are none. */

@@ -9,8 +9,8 @@ import { createClient } from "../../server/web/client.js";
 import type { Client } from "../../server/web/client.d.ts";
 import { DESKTOP, Person, PHONE } from "../prove/browser.ts";
 import { inBrowser } from "./in_browser.ts";
-import { PushService } from "./push_service.ts";
-import { untilIs } from "./until.ts";
+import { PushService } from "../process/push_service.ts";
+import { untilIs } from "../process/until.ts";
 
 const PASSWORD = "correct horse battery";
 const FLAGS = ["--set", "push.graceMs=200", "--set", "push.privateTargets=true"];

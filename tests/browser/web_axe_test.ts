@@ -5,7 +5,7 @@ import type { AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
 import { createClient } from "../../server/web/client.js";
 import { DESKTOP, findChromium, Person, PHONE, startBrowser } from "../prove/browser.ts";
-import { ServerProcess, tempDir } from "./server.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
 
 const chromium = findChromium();
 if (chromium === null) {

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { createClient } from "../../server/web/client.js";
 import { DESKTOP, findChromium, Person, startBrowser } from "../prove/browser.ts";
-import { ServerProcess, tempDir } from "./server.ts";
-import { untilIs } from "./until.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
+import { untilIs } from "../process/until.ts";
 
 const chromium = findChromium();
 if (chromium === null) {

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import type { CDPSession, Page } from "playwright-core";
 import { inBrowser } from "./in_browser.ts";
-import { roost } from "./cli.ts";
-import { until } from "./until.ts";
+import { roost } from "../process/cli.ts";
+import { until } from "../process/until.ts";
 
 const PASSWORD = "correct horse battery";
 

@@ -6,7 +6,7 @@ import type { Browser, Page } from "playwright-core";
 import { createClient } from "../../server/web/client.js";
 import type { Client } from "../../server/web/client.d.ts";
 import { DESKTOP, findChromium, Person, PHONE, startBrowser } from "../prove/browser.ts";
-import { ServerProcess, tempDir } from "./server.ts";
+import { ServerProcess, tempDir } from "../process/server.ts";
 
 const chromium = findChromium();
 if (chromium === null) {
