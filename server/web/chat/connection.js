@@ -19,6 +19,8 @@ export class Connection {
   #line = byId("connection", HTMLElement);
   #chat;
   #timer = 0;
+  /** Whether it is told soon: each try would put that off, and there may be several in a second. */
+  #waits = false;
   #asked = false;
 
   /** @param {Chat} chat */
@@ -29,13 +31,21 @@ export class Connection {
 
   render() {
     const { status } = this.#chat.client.state;
-    clearTimeout(this.#timer);
     const shown = this.#line.textContent !== "";
+    const now = status === "online" || shown || status === "stopped" || !navigator.onLine;
+    if (!now && this.#waits) return;
+    clearTimeout(this.#timer);
+    this.#waits = !now;
     if (status === "online") {
       if (shown) this.#show(t.connection.back);
       this.#timer = setTimeout(() => this.#show(""), shown ? BACK_MS : 0);
-    } else if (shown || status === "stopped" || !navigator.onLine) this.#tell();
-    else this.#timer = setTimeout(() => this.#tell(), QUIET_MS);
+    } else if (now) this.#tell();
+    else {
+      this.#timer = setTimeout(() => {
+        this.#waits = false;
+        this.#tell();
+      }, QUIET_MS);
+    }
   }
 
   #tell() {
