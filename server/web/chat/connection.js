@@ -19,7 +19,7 @@ export class Connection {
   #line = byId("connection", HTMLElement);
   #chat;
   #timer = 0;
-  /** Whether it is told soon: each try would put that off, and there may be several in a second. */
+  /** Whether the line says so soon: each try would put that off, and several may come in a second. */
   #waits = false;
   #asked = false;
 
