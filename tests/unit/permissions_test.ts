@@ -16,7 +16,17 @@ const COMMANDS = Object.entries(tasks).flatMap(([name, task]) =>
  * Tasks that run the program or look at its processes: Deno lets nothing but `--allow-all` read
  * /proc, where the limit of open files, the open files and the memory of processes are.
  */
-const READ_PROC = ["start", "test", "bench", "timing", "postgres", "prove", "compile", "load"];
+const READ_PROC = [
+  "start",
+  "test",
+  "browser",
+  "bench",
+  "timing",
+  "postgres",
+  "prove",
+  "compile",
+  "load",
+];
 
 Deno.test("10.12: every task names its permissions but for those that read /proc", () => {
   const all = COMMANDS.filter(({ words }) => words.includes("-A")).map(({ name }) => name);
