@@ -1,13 +1,7 @@
 /** Asking for signatures of passkeys, and checking them. Nothing is kept between the two. */
 import { decodeBase64Url, encodeBase64Url } from "byte-encodings/base64url";
 import type { AccountId, AccountName } from "../../shard/name/ids.ts";
-import {
-  ALGORITHMS,
-  checkCreated,
-  checkSigned,
-  PASSKEY_REASONS,
-  PasskeyRefusal,
-} from "./passkey_check.ts";
+import { ALGORITHMS, checkCreated, checkSigned, PasskeyRefusal } from "./passkey_check.ts";
 import type {
   CreatedResponse,
   PasskeyAnswer,
@@ -37,10 +31,7 @@ export function passkeyRefused({ message, reason }: PasskeyRefusal): Failure {
 /** Refusals of what is not looked at any further. */
 export const WRONG_CHALLENGE = passkeyRefused(new PasskeyRefusal("challenge"));
 /** See `WRONG_CHALLENGE`. */
-export const NO_PASSKEY: Failure = fail(
-  "unauthorized",
-  `Cannot sign in (passkey): ${PASSKEY_REASONS.passkey}`,
-);
+export const NO_PASSKEY = passkeyRefused(new PasskeyRefusal("passkey"));
 
 /** What a signature has to be for, and of which account. */
 export interface PasskeyWanted {

@@ -53,7 +53,7 @@ export function changeFactors(
       if (factors === null || factors.totp === null) {
         return fail("not_found", "No authenticator app is set up");
       }
-      return ok(left({ ...factors, totp: null }));
+      return ok(ofStored({ ...factors, totp: null }));
     case "recovery_made":
       if (factors === null) return fail("not_found", "There is no second factor to recover");
       return ok({ ...factors, recovery: change.recovery });
@@ -63,12 +63,7 @@ export function changeFactors(
       return namePasskey(stored(factors), change.passkey, change.name);
     case "passkey_removed": {
       const removed = removePasskey(stored(factors), change.passkey);
-      return removed.ok ? ok(left(removed.value)) : removed;
+      return removed.ok ? ok(ofStored(removed.value)) : removed;
     }
   }
-}
-
-/** Recovery codes stand in for other factors: without any they end. */
-function left(factors: Factors): Factors | null {
-  return ofStored(factors);
 }

@@ -107,6 +107,8 @@ class User {
     this.client = client;
     client.on("message", ({ out, body }) => out || this.texts.push(body));
     client.on("presence", ({ user, show }) => {
+      // One's own name stands for one's other devices, of which there are none.
+      if (user === name) return;
       const ms = Math.round(performance.now() - this.#talkedMs);
       if (show === "offline" && ms >= 0) this.offline.push(`${user} after ${ms} ms`);
     });
