@@ -18,6 +18,15 @@ export interface NetworkListener extends AdminListener {
   changeTls(tls: TlsTexts): void;
 }
 
+/**
+ * The request as one of the platform: what node-server makes is none, and `new Request` of it, which
+ * Hono's limit of bodies needs where a request has no length, throws.
+ */
+function platformRequest({ body, headers, method, signal, url }: Request): Request {
+  const none = method === "GET" || method === "HEAD";
+  return new Request(url, { method, headers, signal, body: none ? null : body });
+}
+
 /** Serves the app at an address, over TLS where there are keys. */
 export async function listenAdminNetwork(
   app: GuardedApp,
@@ -25,7 +34,8 @@ export async function listenAdminNetwork(
   tls: TlsTexts | null,
 ): Promise<NetworkListener> {
   const listener = getRequestListener((request, { incoming }) => {
-    return app(request, plainAddress((incoming as IncomingMessage).socket.remoteAddress ?? ""));
+    const { remoteAddress = "" } = (incoming as IncomingMessage).socket;
+    return app(platformRequest(request), plainAddress(remoteAddress));
   }, { overrideGlobalObjects: false, hostname: "localhost" });
   const server = makeServer({ requestTimeoutMs: REQUEST_TIMEOUT_MS, tls }, listener);
   let port: number;

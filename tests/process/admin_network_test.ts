@@ -45,6 +45,29 @@ Deno.test("11: the admin API's OpenAPI document has each operation of a running 
   assert.equal(await server.stop(), 0);
 });
 
+Deno.test("13: requests without a length, or without a body, get the same replies as others", async () => {
+  using dir = tempDir();
+  const server = await ServerProcess.start({ dataDir: dir.path, flags: NETWORK });
+  const url = await printed(server);
+  const token = Deno.readTextFileSync(`${dir.path}/admin.token`).trim();
+  const ask = async (method: string, path: string, body?: BodyInit) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const init = { method, headers, ...body === undefined ? {} : { body } };
+    const response = await fetch(`${url}/admin/${path}`, init);
+    const reply = await response.json() as { readonly code?: string } | null;
+    return [response.status, reply?.code ?? null];
+  };
+  const streamed = (text: string) => new Blob([text]).stream();
+  const user = JSON.stringify({ user: "ann", password: null });
+  assert.deepEqual(await ask("POST", "users", streamed(user)), [201, null]);
+  assert.deepEqual(await ask("POST", "users", streamed(user)), [409, "conflict"]);
+  assert.deepEqual(await ask("POST", "users", streamed("x".repeat(100_000))), [413, "too_large"]);
+  assert.deepEqual(await ask("DELETE", "users/ann/devices/none"), [404, "not_found"]);
+  assert.deepEqual(await ask("DELETE", "users/ann"), [200, null]);
+  assert.deepEqual(await ask("DELETE", "invites/none"), [404, "not_found"]);
+  assert.equal(await server.stop(), 0);
+});
+
 Deno.test("admin.listen serves the admin API and metrics to those with the token", async () => {
   using dir = tempDir();
   const server = await ServerProcess.start({ dataDir: dir.path, flags: NETWORK });

@@ -55,7 +55,8 @@ export class Api {
     /** @type {Record<string, string>} */
     const headers = token === null ? {} : { authorization: `Bearer ${token}` };
     if (body !== undefined) headers["content-type"] = "application/json";
-    let response;
+    /** @type {Response | null} */
+    let response = null;
     try {
       response = await fetch(path, {
         method,
@@ -73,7 +74,9 @@ export class Api {
       throw refusal;
     } catch (error) {
       if (error instanceof Refusal) throw error;
-      throw new Refusal({ code: "unreachable" });
+      const { status = 0 } = response ?? {};
+      if (status < 500) throw new Refusal({ code: "unreachable" });
+      throw new Refusal({ code: "failed", message: `The server has failed (status ${status})` });
     }
   }
 

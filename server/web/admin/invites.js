@@ -122,7 +122,12 @@ export class InviteView {
       action: "Revoke",
     });
     if (!yes) return;
-    await this.#told(() => this.#api.revokeInvite(id));
-    await this.load();
+    await this.#told(async () => {
+      try {
+        await this.#api.revokeInvite(id);
+      } finally {
+        this.#render(await this.#api.invites());
+      }
+    });
   }
 }
