@@ -16,10 +16,8 @@ import { baseValue, type ChainHead, headName, NO_HEAD, parseHead, type Removed }
 const PAGE = 100;
 /** Rows that one question may read: where few entries fit, it returns with less than a page. */
 const ROWS_MAX = 2000;
-/** Pages after which no older entries are looked for. */
-const NEWEST_PAGES_MAX = 50;
 /** How long after an entry its row may be written (ms), where the store took no writes. */
-const LATE_MS = 3_600_000;
+export const LATE_MS = 3_600_000;
 
 /** The part of a store that is read. */
 export type AuditStore = Pick<Store, "list" | "register" | "cas" | "watch">;
@@ -29,6 +27,8 @@ export interface AuditQuery {
   /** From when on, and until when (exclusive): ms since 1970. */
   readonly from: number;
   readonly to: number;
+  /** Of this actor, such as `operator:eve` or `eve`; null: of all. */
+  readonly actor: string | null;
   /** Of this account, as user or as target; null: of all. */
   readonly user: string | null;
   /** Of this action; null: of all. */
@@ -97,7 +97,11 @@ async function* rowsAfter(store: AuditStore, stream: AuditStream, from: StoreKey
   }
 }
 
-function order(a: AuditRow, b: AuditRow): number {
+/** Which row, or place of a cursor, is earlier: negative, 0 (nobody says) or positive. */
+export function order(
+  a: Pick<AuditRow, "at" | "stream">,
+  b: Pick<AuditRow, "at" | "stream">,
+): number {
   return a.at - b.at || AUDIT_STREAMS.indexOf(a.stream) - AUDIT_STREAMS.indexOf(b.stream);
 }
 
@@ -109,8 +113,12 @@ function startOf(stream: AuditStream, from: number, cursor: AuditCursor | null):
   return [...streamKey(stream), cursor.at + (later ? 1 : 0)];
 }
 
-/** Rows of the wanted logs, in the order of time. */
-async function* merged(store: AuditStore, query: AuditQuery, cursor: AuditCursor | null) {
+/** Rows of the wanted logs from `query.from` or the cursor's row on, in the order of time. */
+export async function* rowsInOrder(
+  store: AuditStore,
+  query: Pick<AuditQuery, "from" | "stream">,
+  cursor: AuditCursor | null,
+): AsyncGenerator<AuditRow, void> {
   const streams = AUDIT_STREAMS.filter((s) => query.stream === null || s === query.stream);
   const sources = streams.map((stream) =>
     rowsAfter(store, stream, startOf(stream, query.from, cursor))
@@ -135,8 +143,16 @@ async function next(source: ReturnType<typeof rowsAfter>): Promise<AuditRow | nu
   }
 }
 
-function fits({ from, to, user, action }: AuditQuery, entry: AuditRow["entries"][number]): boolean {
-  return entry.at >= from && entry.at < to &&
+function isActor(actor: string, wanted: string): boolean {
+  return actor === wanted || actor.slice(actor.indexOf(":") + 1) === wanted;
+}
+
+/** Whether an entry is wanted; of its log is for the reader of rows to see to. */
+export function fits(
+  { action, actor, from, to, user }: AuditQuery,
+  entry: AuditRow["entries"][number],
+): boolean {
+  return entry.at >= from && entry.at < to && (actor === null || isActor(entry.actor, actor)) &&
     (user === null || entry.user === user || entry.target?.split(" ").includes(user) === true) &&
     (action === null || entry.action === action);
 }
@@ -150,7 +166,7 @@ export async function readAudit(
 ): Promise<AuditPage> {
   const entries: AuditEntry[] = [];
   let rows = 0;
-  for await (const row of merged(store, query, cursor)) {
+  for await (const row of rowsInOrder(store, query, cursor)) {
     if (row.at > query.to + LATE_MS) break;
     const { stream, node, n, at } = row;
     const own = cursor?.stream === stream && cursor.node === node && cursor.n === n;
@@ -164,36 +180,6 @@ export async function readAudit(
     if (++rows === ROWS_MAX) return { entries, next: end };
   }
   return { entries, next: null };
-}
-
-/**
- * The newest `limit` entries that fit, in the order of time; fewer, and not all, where too many rows
- * have none of them. Rejects with `AuditUnread`.
- */
-export async function readNewest(
-  store: AuditStore,
-  query: AuditQuery,
-  limit: number,
-): Promise<readonly AuditEntry[]> {
-  let found: AuditEntry[] = [];
-  let to = query.to;
-  let pages = 0;
-  const wants = () => to > query.from && found.length < limit && pages < NEWEST_PAGES_MAX;
-  for (let hours = 1; wants(); hours *= 4) {
-    const from = Math.max(query.from, to - hours * 3_600_000);
-    const part: AuditEntry[] = [];
-    let cursor: AuditCursor | null = null;
-    do {
-      const page: AuditPage = await readAudit(store, { ...query, from, to }, cursor, 1000);
-      part.push(...page.entries);
-      if (part.length > 2 * limit) part.splice(0, part.length - limit);
-      cursor = page.next;
-      pages++;
-    } while (cursor !== null);
-    found = [...part.slice(-limit), ...found].slice(-limit);
-    to = from;
-  }
-  return found;
 }
 
 /** What a check found. */

@@ -13,6 +13,7 @@ type ConfigOptions = Parameters<typeof loadConfig>[1];
 interface FilterOptions extends ConfigOptions {
   readonly from?: string;
   readonly to?: string;
+  readonly actor?: string;
   readonly user?: string;
   readonly action?: string;
   readonly log?: string;
@@ -57,8 +58,8 @@ Times are as 2026-11-30, 2026-11-30T12:00:00Z, or how long ago: 30m, 12h, 7d.
 
 type Filter = Readonly<Record<string, string>>;
 
-function filterOf({ action, from, log, to, user }: FilterOptions): Filter {
-  const given = { action, from, log, to, user };
+function filterOf({ action, actor, from, log, to, user }: FilterOptions): Filter {
+  const given = { action, actor, from, log, to, user };
   return Object.fromEntries(
     Object.entries(given).flatMap(([name, text]) => text === undefined ? [] : [[name, text]]),
   );
@@ -83,6 +84,21 @@ async function* entriesOf(admin: AdminClient, filter: Filter) {
   } while (after !== null);
 }
 
+/** The newest entries that fit, in the order of time; with fewer the server may look further back. */
+async function newest(admin: AdminClient, filter: Filter, count: number) {
+  let entries: readonly Entry[] = [];
+  let after: string | null = null;
+  do {
+    const limit = Math.min(PAGE_ENTRIES, count - entries.length);
+    const more: Filter = after === null ? {} : { after };
+    const query = { ...filter, newest: "yes", limit: String(limit), ...more };
+    const read: z.output<typeof PAGE> = await page(admin, query);
+    entries = [...read.entries, ...entries];
+    after = read.next;
+  } while (after !== null && entries.length < count);
+  return entries;
+}
+
 function rowOf(entry: Entry): readonly string[] {
   const text = (name: string) => entry[name] === undefined ? "" : String(entry[name]);
   const about = [
@@ -104,7 +120,7 @@ function isoOf(ms: number): string {
 
 async function show(host: CliHost, admin: AdminClient, options: ShowOptions) {
   const filter = filterOf(options);
-  const { entries } = await page(admin, { ...filter, newest: "yes", limit: options.count });
+  const entries = await newest(admin, filter, Number(options.count));
   host.out(tableOf(HEAD, entries.map(rowOf)));
   if (options.follow !== true) return;
   let seen = new Set(entries.map(({ id }) => id));
@@ -143,6 +159,7 @@ function filtered(command: Command): Command {
   return addConfigOptions(command)
     .option("--from <time>", "from when on")
     .option("--to <time>", "until when")
+    .option("--actor <name>", "by this actor: operator:eve, or eve")
     .option("--user <name>", "of this account")
     .option("--action <action>", "such as removeUser or signIn")
     .option("--log <log>", "of one of the three logs")

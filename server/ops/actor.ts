@@ -1,4 +1,5 @@
 /** Who calls the admin API. */
+import { parseName } from "../../shard/name/name.ts";
 import type { Role } from "./roles.ts";
 
 /** Header in which a client names its user. It is a claim: the listener's fence is what admits. */
@@ -28,4 +29,9 @@ export function machineActor(user: string): string {
 /** The actor that a request on the socket claims to be of. */
 export function claimedActor({ headers }: Request): string {
   return machineActor((headers.get(ACTOR) ?? "unnamed").slice(0, ACTOR_CHARS_MAX));
+}
+
+/** The name of a user as accounts have it, where it can be one. */
+export function userName(text: string): string {
+  return parseName(text.replace(/@[^@]*$/, "")) ?? text;
 }

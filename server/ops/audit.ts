@@ -3,10 +3,9 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { AuditInput } from "../audit/entry.ts";
 import type { StoreError } from "../node/ports.ts";
 import { ADMIN_OPERATIONS, type AdminOperation } from "./operations.ts";
-import { type Arrival, claimedActor } from "./actor.ts";
+import { type Arrival, claimedActor, userName } from "./actor.ts";
 import { errorResponse } from "../http/response.ts";
 import { fail } from "../../shard/errors.ts";
-import { parseName } from "../../shard/name/name.ts";
 
 /** Records an action; resolves once it is durable, or with why it may not be. */
 export type RecordAction = (input: AuditInput) => Promise<StoreError | null>;
@@ -83,11 +82,6 @@ function fieldsOf(text: string | null): Readonly<Record<string, unknown>> {
     // What is no JSON is refused by the operation itself.
     return {};
   }
-}
-
-/** The name of a user as accounts have it, where it can be one. */
-function userName(text: string): string {
-  return parseName(text.replace(/@[^@]*$/, "")) ?? text;
 }
 
 function targetOf(

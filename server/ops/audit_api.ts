@@ -8,16 +8,15 @@ import {
   formatCursor,
   parseCursor,
   readAudit,
-  readNewest,
   verifyAudit,
 } from "../audit/reader.ts";
+import { readNewest } from "../audit/newest.ts";
 import { errorResponse } from "../http/response.ts";
 import type { Clock } from "../node/ports.ts";
 import { fail } from "../../shard/errors.ts";
+import { userName } from "./actor.ts";
 import { validate } from "../text/validate.ts";
 
-/** How far the clock of another node may be ahead (ms). */
-const AHEAD_MS = 3_600_000;
 const MS_MAX = 8_640_000_000_000_000;
 const time = z.string().max(40).optional();
 
@@ -25,11 +24,15 @@ const time = z.string().max(40).optional();
 export const AUDIT_QUERY = z.object({
   from: time.describe("From when on"),
   to: time.describe("Until when, exclusive"),
+  actor: z.string().max(300).optional().describe("Of this actor: operator:eve, or eve"),
   user: z.string().max(300).optional().describe("Of this account, as user or as target"),
   action: z.string().max(100).optional(),
   log: z.enum(AUDIT_STREAMS).optional(),
   after: z.string().max(300).optional().describe("`next` of the page before"),
-  newest: z.enum(["yes", "no"]).default("no").describe("The newest entries, in place of a page"),
+  newest: z.enum(["yes", "no"]).default("no")
+    .describe(
+      "Pages from the end: the newest entries, by after older ones, each in the order of time",
+    ),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
 
@@ -59,6 +62,8 @@ function timeOf(text: string | undefined, otherwise: number, nowMs: number): num
 }
 
 const NO_TIME = fail("bad_request", "from and to are times such as 2026-11-30T12:00:00Z, or 7d");
+const NO_SPAN = fail("bad_request", "from is not before to: there can be no entries");
+const NO_CURSOR = fail("bad_request", "after is not the `next` of a page");
 const UNREADABLE = fail("unavailable", "The store cannot be read now", 1000);
 
 async function reply(run: () => Promise<object>): Promise<Response> {
@@ -80,24 +85,20 @@ export function addAuditRoutes(
   app.get("/admin/audit", async (c) => {
     const read = validate(AUDIT_QUERY, c.req.query());
     if (!read.ok) return errorResponse(read);
-    const { action = null, after, limit, log = null, newest, user = null } = read.value;
+    const { action = null, actor = null, after, limit, log = null, newest } = read.value;
     const nowMs = clock.wallMs();
     const from = timeOf(read.value.from, 0, nowMs);
     const to = timeOf(read.value.to, MS_MAX, nowMs);
     if (Number.isNaN(from) || Number.isNaN(to)) return errorResponse(NO_TIME);
+    if (from >= to) return errorResponse(NO_SPAN);
     const cursor = after === undefined ? null : parseCursor(after);
-    if (after !== undefined && cursor === null) {
-      return errorResponse(fail("bad_request", "after is not the `next` of a page"));
-    }
-    const query = { from, to, user, action, stream: log };
-    if (newest === "yes") {
-      const latest = { ...query, to: Math.min(to, nowMs + AHEAD_MS) };
-      return await reply(async () => {
-        return { entries: (await readNewest(store, latest, limit)).map(shown), next: null };
-      });
-    }
+    if (after !== undefined && cursor === null) return errorResponse(NO_CURSOR);
+    const user = read.value.user === undefined ? null : userName(read.value.user);
+    const query = { from, to, actor, user, action, stream: log };
     return await reply(async () => {
-      const page = await readAudit(store, query, cursor, limit);
+      const page = newest === "yes"
+        ? await readNewest(store, query, cursor, limit, nowMs)
+        : await readAudit(store, query, cursor, limit);
       const next = page.next === null ? null : formatCursor(page.next);
       return { entries: page.entries.map(shown), next };
     });

@@ -16,7 +16,7 @@ const cluster = startCluster(["fsync = off"]);
 globalThis.addEventListener("unload", () => cluster.stop());
 
 const DID: AuditInput = { actor: "token", action: "removeUser", target: "bob", outcome: "ok" };
-const ALL = { from: 0, to: 1e15, user: null, action: null, stream: null } as const;
+const ALL = { from: 0, to: 1e15, actor: null, user: null, action: null, stream: null } as const;
 const NODES = ["a", "b", "c"] as const;
 
 Deno.test("13: three nodes write to the audit log at once, and their chains hold", async () => {

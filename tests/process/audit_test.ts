@@ -73,8 +73,11 @@ Deno.test("13: a server records admin actions and sign-ins, also up to a kill -9
     server = await ServerProcess.start({ dataDir: dir.path, flags });
     const later = await exported(dir.path, "--user", user, "--action", "enableUser");
     assert.equal(later.length, 1);
-    const shown = await roost(["audit", "show", "--count", "3", "--data", dir.path]);
+    const data = ["--data", dir.path];
+    const shown = await roost(["audit", "show", "--count", "3", ...data]);
     assert.match(shown.out, /^TIME +ACTOR .*\n(\S+Z .*\n){3}$/);
+    const own = await roost(["audit", "show", "--count", "5000", "--actor", user, ...data]);
+    assert.match(own.out, /^TIME +ACTOR .*\n(\S+Z +user:ann .*\n)+$/);
   } finally {
     await server.kill();
   }

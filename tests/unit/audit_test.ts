@@ -14,7 +14,6 @@ import {
   formatCursor,
   parseCursor,
   readAudit,
-  readNewest,
   verifyAudit,
 } from "../../server/audit/reader.ts";
 import { FailureCounts } from "../../server/audit/failures.ts";
@@ -31,6 +30,7 @@ const DAY_MS = 86_400_000;
 const ALL = {
   from: 0,
   to: Number.MAX_SAFE_INTEGER,
+  actor: null,
   user: null,
   action: null,
   stream: null,
@@ -84,7 +84,7 @@ function world() {
 }
 
 Deno.test("13: entries of several nodes are read in the order of time, page by page, by all filters", async () => {
-  const { all, durably, settled, store, time, writer } = world();
+  const { all, durably, time, writer } = world();
   const [a, b] = [writer("a"), writer("b")];
   const signIns = writer("a", "signIns");
   for (let i = 0; i < 30; i++) {
@@ -111,8 +111,6 @@ Deno.test("13: entries of several nodes are read in the order of time, page by p
   const late = await all({ ...ALL, from: at });
   assert.deepEqual(late, whole.filter((entry) => entry.at >= at));
   assert.deepEqual(await all({ ...ALL, to: at }), whole.filter((entry) => entry.at < at));
-  const query = { ...ALL, to: time.global.clock.wallMs() + 1 };
-  assert.deepEqual(await settled(readNewest(store, query, 5)), whole.slice(-5));
 });
 
 Deno.test("13: sign-ins of half a second are one row, and an action is durable with what waits", async () => {
