@@ -48,7 +48,7 @@ export function siteOf(at: string, pages: PasskeyPages): Result<PasskeySite> {
     return fail("unsupported", `No passkeys at ${origin}: browsers have them over https only`);
   }
   if (!isOwn(url, pages)) {
-    const message = `No passkeys for pages of ${origin}: server.publicUrl or server.allowedOrigins`;
+    const message = `No passkeys (page) for ${origin}: server.publicUrl or server.allowedOrigins`;
     return fail("forbidden", `${message} has to name it`);
   }
   if (isLocal(hostname)) return ok({ origin, rpId: hostname });

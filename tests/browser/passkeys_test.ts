@@ -1,6 +1,7 @@
 /** Passkeys with Chromium's virtual authenticator, through the client library in a page. */
 import assert from "node:assert/strict";
 import type { CDPSession, Page } from "playwright-core";
+import { addAuthenticator } from "../prove/browser.ts";
 import { inBrowser } from "./in_browser.ts";
 import { roost } from "../process/cli.ts";
 import { until } from "../process/until.ts";
@@ -11,19 +12,7 @@ const PASSWORD = "correct horse battery";
 async function openPage(page: Page, url: string) {
   const base = url.replace("127.0.0.1", "localhost");
   await page.goto(`${base}/`);
-  const cdp = await page.context().newCDPSession(page);
-  await cdp.send("WebAuthn.enable");
-  const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", {
-    options: {
-      protocol: "ctap2",
-      transport: "internal",
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  });
-  return { base, cdp, authenticatorId };
+  return { base, ...await addAuthenticator(page) };
 }
 
 /** Runs `body` in the page, with a new client as `client`; the value, or `{code, message}`. */

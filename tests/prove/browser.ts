@@ -23,6 +23,23 @@ export async function startBrowser(executablePath: string): Promise<Browser> {
   return await chromium.launch({ executablePath, args });
 }
 
+/** Gives a page an authenticator of passkeys that verifies its user; returns it with its session. */
+export async function addAuthenticator(page: Page) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send("WebAuthn.enable");
+  const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2",
+      transport: "internal",
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  return { cdp, authenticatorId };
+}
+
 /** Sizes of windows that are looked at. */
 export const DESKTOP = { width: 1280, height: 800 } as const;
 /** See `DESKTOP`. */

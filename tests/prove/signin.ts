@@ -1,12 +1,13 @@
 /**
  * Sign-in with what people have, in Chromium: by a real OpenID Connect issuer, below a path and at two
- * workers, by a real directory, and by a link for a new password. Where there is no Chromium it says
+ * workers, by a real directory, by a link for a new password, with an authenticator app, and with a
+ * passkey of Chromium's virtual authenticator. Where there is no Chromium it says
  * so, and proves nothing; where there is no slapd it leaves that part out, and says so.
  */
 import assert from "node:assert/strict";
 import { appCode } from "../unit/totp_code.ts";
 import type { Browser, Page } from "playwright-core";
-import { DESKTOP, findChromium, Person, startBrowser } from "./browser.ts";
+import { addAuthenticator, DESKTOP, findChromium, Person, startBrowser } from "./browser.ts";
 import { CLIENT, type RunningIssuer, startIssuer } from "../process/oidc_issuer.ts";
 import { faultsOfPage, takeShots } from "./page_checks.ts";
 import { hasSlapd, READER, startSlapd, USERS } from "../process/slapd.ts";
@@ -191,6 +192,70 @@ async function bySecondFactor(fixture: Fixture): Promise<void> {
   say("a recovery code signed in, once");
 }
 
+/** As a browser that has forgotten who was signed in. */
+async function forget({ page }: Person): Promise<void> {
+  await page.evaluate("localStorage.clear(); sessionStorage.clear()");
+  await page.reload();
+  await page.locator("#passkey-go").waitFor();
+}
+
+/** Adds a passkey by the password, in the settings. */
+async function addPasskey({ shots }: Fixture, dan: Person): Promise<void> {
+  const { page } = dan;
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.locator("#passkey-add").click();
+  const go = page.locator("#passkeys").getByRole("button", { name: "Go on" });
+  await page.locator("#passkey-proof").fill("wrong horse");
+  await go.click();
+  await page.locator("#passkeys .error", { hasText: "The current password is another" }).waitFor();
+  await takeShots([["passkey-add", dan]], shots);
+  await page.locator("#passkey-proof").fill(PASSWORD);
+  await go.click();
+  await page.locator("#passkeys .codes li").first().waitFor();
+  await takeShots([["passkey-codes", dan]], shots);
+  await page.getByRole("button", { name: "I have them" }).click();
+  await page.locator("#passkeys", { hasText: "The passkey is added." }).waitFor();
+  await page.locator("#passkeys").scrollIntoViewIfNeeded();
+  await takeShots([["passkeys", dan]], shots);
+}
+
+/** A passkey: added, signing in alone and after the password, and removed. */
+async function byPasskey(fixture: Fixture): Promise<void> {
+  const { say, shots } = fixture;
+  // Browsers have none at an address.
+  const local = { ...fixture, base: fixture.base.replace("127.0.0.1", "localhost") };
+  const dan = await arrive(local, "dan");
+  const { page } = dan;
+  await addAuthenticator(page);
+  await page.locator("#passkey-go").click();
+  await told(page, "there is no passkey here");
+  await dan.signUp(PASSWORD);
+  await addPasskey(fixture, dan);
+  await forget(dan);
+  await takeShots([["passkey-sign-in", dan]], shots);
+  await page.locator("#passkey-go").click();
+  await inChat(page);
+  say("a passkey was added, and signed in alone, below a path and at two workers");
+
+  await forget(dan);
+  await page.getByRole("textbox", { name: "Name" }).fill("dan");
+  await page.locator("#password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.locator("#second").waitFor();
+  await takeShots([["passkey-second", dan]], shots);
+  await page.locator("#second-passkey").click();
+  await inChat(page);
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Remove the passkey" }).click();
+  await takeShots([["passkey-remove", dan]], shots);
+  await page.locator("#passkeys").getByRole("button", { name: "Use a passkey" }).click();
+  await page.locator("#passkeys", { hasText: "The passkey is removed." }).waitFor();
+  await forget(dan);
+  await page.locator("#passkey-go").click();
+  await told(page, "does not know that passkey");
+  say("the password needed the passkey too, and the passkey proved its own removal");
+}
+
 /** By a directory, at a server of its own. */
 async function byDirectory(browser: Browser, say: Fixture["say"]): Promise<string> {
   if (!hasSlapd()) return "NOT RUN: there is no slapd here";
@@ -257,6 +322,7 @@ async function prove(executable: string, options: ProofOptions): Promise<Verdict
     await byIssuer(fixture);
     await byLink(fixture);
     await bySecondFactor(fixture);
+    await byPasskey(fixture);
     const directory = await byDirectory(browser, say);
     assert.deepEqual(fixture.people.flatMap(({ faults }) => faults), []);
     return { pass: true, figures: { directory, screenshots: shots } };
@@ -278,7 +344,7 @@ export const signinProof: Proof = {
   name: "signin",
   claim:
     "people sign in at an OpenID Connect issuer, with a directory's password, by a link for a " +
-    "new one, and with an authenticator app, in Chromium; what is refused is said in words",
+    "new one, with an authenticator app, and with a passkey, in Chromium; what is refused is said in words",
   seconds: 60,
   async run(options): Promise<Verdict> {
     const executable = findChromium();

@@ -25,6 +25,12 @@ Deno.test("13: siteOf: the domain of the accounts, where the page is at it or be
   assert.equal(site("https://example.org", { publicUrl }), "forbidden", "not where the pages are");
 });
 
+Deno.test("13: siteOf: the refusal of a page that is not named has a reason for programs", () => {
+  const pages = { domain: "example.org", publicUrl: null, origins: () => [] };
+  const refused = siteOf("https://evil.net", pages);
+  assert.match(refused.ok ? "" : refused.message, /\(page\)/);
+});
+
 Deno.test("13: siteOf: the host where the accounts have another domain, and localhost", () => {
   const publicUrl = "https://chat.example.net";
   assert.equal(site(publicUrl, { publicUrl }), "https://chat.example.net chat.example.net");

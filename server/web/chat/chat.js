@@ -175,20 +175,12 @@ async function comeBack({ name, remember, response }) {
   const client = newClient(kept);
   showWait(t.start.signingIn);
   try {
-    await client.signIn({ response });
+    await enter(client, kept, () => client.signIn({ response }));
   } catch (error) {
-    const { code } = /** @type {Api.RoostError} */ (error);
-    if (code === "limit_reached") {
-      if (!kept) sessionStorage.setItem(OWN, "1");
-      return await showFull(client);
-    }
     client.close();
     showSignIn(true, issuerErrorText(error, name));
     byId("sign-in-error", HTMLElement).append(...homeLinks(error).flatMap((link) => [" ", link]));
-    return;
   }
-  if (!kept) sessionStorage.setItem(OWN, "1");
-  showChat(client);
 }
 
 /** @param {string} code of a link to set a new password */
@@ -208,7 +200,39 @@ async function showReset(code) {
 function showSignIn(remember, told = "") {
   showScreen("sign-in");
   const how = { remember: remember && canRemember(), told, invite: takeInvite() };
-  new SignIn({ ...how, run: signIn }).start();
+  new SignIn({ ...how, run: signIn, runPasskey }).start();
+}
+
+/**
+ * Ends a sign-in and shows the chat; rejects where that fails.
+ * @param {Api.Client} client
+ * @param {boolean} remember
+ * @param {() => Promise<unknown>} end
+ */
+async function enter(client, remember, end) {
+  try {
+    await end();
+  } catch (error) {
+    if (/** @type {Api.RoostError} */ (error).code !== "limit_reached") throw error;
+    if (!remember) sessionStorage.setItem(OWN, "1");
+    return await showFull(client);
+  }
+  if (!remember) sessionStorage.setItem(OWN, "1");
+  showChat(client);
+}
+
+/**
+ * Signs in with a passkey alone; rejects where that fails.
+ * @param {boolean} remember
+ */
+async function runPasskey(remember) {
+  const client = newClient(remember);
+  try {
+    await enter(client, remember, () => client.signInWithPasskey());
+  } catch (error) {
+    client.close();
+    throw error;
+  }
 }
 
 /**
@@ -219,13 +243,10 @@ function showSignIn(remember, told = "") {
 async function signIn(account, { isNew, remember }) {
   const client = newClient(remember);
   try {
-    await (isNew ? client.register(account) : client.signIn(account));
+    if (!isNew) return await enter(client, remember, () => client.signIn(account));
+    await client.register(account);
   } catch (error) {
-    const { code, second } = /** @type {Api.RoostError} */ (error);
-    if (code === "limit_reached" && !isNew) {
-      if (!remember) sessionStorage.setItem(OWN, "1");
-      return await showFull(client);
-    }
+    const { second } = /** @type {Api.RoostError} */ (error);
     if (second !== undefined) return showSecond(client, second, remember);
     client.close();
     throw error;
@@ -240,20 +261,12 @@ async function signIn(account, { isNew, remember }) {
  * @param {Api.SecondFactor} second
  * @param {boolean} remember
  */
-function showSecond(client, { exchange }, remember) {
+function showSecond(client, { exchange, methods }, remember) {
   const { focus, form } = secondForm({
+    methods,
     again: () => location.reload(),
-    prove: async (code) => {
-      try {
-        await client.signIn({ second: exchange, code });
-      } catch (error) {
-        if (/** @type {Api.RoostError} */ (error).code !== "limit_reached") throw error;
-        if (!remember) sessionStorage.setItem(OWN, "1");
-        return await showFull(client);
-      }
-      if (!remember) sessionStorage.setItem(OWN, "1");
-      showChat(client);
-    },
+    prove: (code) => enter(client, remember, () => client.signIn({ second: exchange, code })),
+    byPasskey: () => enter(client, remember, () => client.signInWithPasskey({ second: exchange })),
   });
   showWait("", form);
   focus();

@@ -1,13 +1,22 @@
 // @ts-check
-/** Second factors in the settings: an authenticator app, and recovery codes. */
+/** Second factors in the settings: an authenticator app, recovery codes, and the passkeys beside them. */
 import { button, byId, make, onSubmit, setAttributes, setText } from "./dom.js";
+import { PasskeyPart } from "./passkey_settings.js";
+import { codesList, proofForm } from "./proof_form.js";
 import { codeErrorText, codeField } from "./second.js";
 import { errorText } from "./text.js";
 import { t } from "./texts.js";
 
 /**
  * @import * as Api from "../client.d.ts"
+ * @import { FactorProof, Means, Proof } from "./proof_form.js"
  */
+
+/** A server of a version before refuses what it does not know. */
+const UNKNOWN = ["unsupported", "bad_request"];
+
+/** @param {unknown} error */
+const isUnknown = (error) => UNKNOWN.includes(/** @type {Api.RoostError} */ (error).code);
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -31,21 +40,38 @@ function qrImage({ path, size }) {
 export class FactorsPart {
   #part = byId("factors", HTMLElement);
   #client;
+  #passkeys;
+  /** Recovery codes are shown: they stay until the user has them. */
+  #keeps = false;
+  /** @type {Means} */
+  #means = { password: false, totp: false, passkeys: 0 };
 
   /** @param {Api.Client} client */
   constructor(client) {
     this.#client = client;
+    this.#passkeys = new PasskeyPart(client, () => this.load());
   }
 
   /** Shows what the account has. `told`: what was just done. */
   async load(told = "") {
+    const hide = (/** @type {string} */ id, /** @type {boolean} */ hidden) => {
+      byId(id, HTMLElement).hidden = hidden;
+    };
     try {
-      const factors = await this.#client.factors();
-      this.#show(...this.#overview(factors, told));
+      const [factors, passkeys] = await Promise.all([
+        this.#client.factors(),
+        this.#client.passkeys.list().catch((error) => {
+          if (!isUnknown(error)) throw error;
+          return null;
+        }),
+      ]);
+      const { password, totp } = factors;
+      this.#means = { password, totp, passkeys: passkeys?.length ?? 0 };
+      hide("passkeys-part", passkeys === null);
+      if (!this.#keeps) this.#show(...this.#overview(factors, told));
+      if (passkeys !== null) this.#passkeys.show(this.#means, passkeys);
     } catch (error) {
-      // A server of a version before has none.
-      const { code } = /** @type {Api.RoostError} */ (error);
-      byId("factors-part", HTMLElement).hidden = code === "unsupported" || code === "bad_request";
+      hide("factors-part", isUnknown(error));
       this.#show(make("p", { class: "error", role: "alert" }, errorText(error) ?? ""));
     }
   }
@@ -59,49 +85,76 @@ export class FactorsPart {
    * @param {Api.Factors} factors
    * @param {string} told
    */
-  #overview({ password, recoveryCodes, totp }, told) {
-    const say = make("p", { role: "status" }, told);
-    if (!totp) {
-      return [
-        make("p", { class: "quiet" }, t.factors.none),
-        say,
-        button(t.factors.begin, () => this.#askPassword(password), { id: "totp-begin" }),
-      ];
-    }
+  #overview({ recoveryCodes, totp }, told) {
+    const other = this.#means.passkeys > 0;
+    const renew = () => this.#askProof(t.factors.renew, (proof) => this.#renew(proof));
+    const remove = () => this.#askProof(t.factors.remove, (proof) => this.#remove(proof));
+    const codes = totp || other
+      ? [make("p", { class: "quiet" }, t.factors.left(recoveryCodes))]
+      : [];
     return [
-      make("p", {}, t.factors.on),
-      make("p", { class: "quiet" }, t.factors.left(recoveryCodes)),
-      say,
-      button(t.factors.renew, () => this.#askCode(t.factors.renew, (code) => this.#renew(code))),
-      button(t.factors.remove, () => this.#askCode(t.factors.remove, (code) => this.#remove(code))),
+      totp
+        ? make("p", {}, t.factors.on)
+        : make("p", { class: "quiet" }, other ? t.factors.also : t.factors.none),
+      ...codes,
+      make("p", { role: "status" }, told),
+      ...(totp ? [] : [button(t.factors.begin, () => this.#askBegin(), { id: "totp-begin" })]),
+      ...(codes.length === 0 ? [] : [button(t.factors.renew, renew)]),
+      ...(totp ? [button(t.factors.remove, remove)] : []),
     ];
   }
 
+  #askBegin() {
+    const { passkeys, password } = this.#means;
+    if (passkeys === 0 && !password) {
+      return this.#begin({}).catch((error) => this.load(codeErrorText(error)));
+    }
+    this.#askProof(t.factors.go, (proof) => this.#begin(proof));
+  }
+
   /**
-   * A form with one field in the place of the overview. `run` rejects where the value is not right.
-   * @param {{
-   *   field: HTMLInputElement, label: HTMLElement, above?: readonly Node[], go: string,
-   *   run: (value: string) => Promise<void>, wrong: (error: unknown) => string
-   * }} how
+   * @param {string} go
+   * @param {(proof: Proof) => Promise<void>} run
    */
-  #ask({ above = [], field, go, label, run, wrong }) {
+  #askProof(go, run) {
+    const { focus, form } = proofForm({
+      id: this.#means.totp || this.#means.passkeys > 0 ? "factors-code" : "factors-password",
+      client: this.#client,
+      means: this.#means,
+      go,
+      run,
+      cancel: () => this.load(),
+    });
+    this.#show(form);
+    focus();
+  }
+
+  /** @param {Proof} proof */
+  async #begin(proof) {
+    const { qr, secret, setup } = await this.#client.beginTotp(proof);
+    const { field, label } = codeField("totp-code", t.factors.shown);
     const error = make("p", { class: "error", role: "alert" });
     const form = make(
       "form",
       {},
-      ...above,
+      make("p", {}, t.factors.scan),
+      qrImage(qr),
+      make("p", { class: "quiet" }, t.factors.type),
+      make("p", {}, make("code", { class: "secret" }, secret.match(/.{1,4}/g)?.join(" ") ?? "")),
       label,
       field,
       error,
-      make("button", { type: "submit" }, go),
+      make("button", { type: "submit" }, t.factors.confirm),
       button(t.common.cancel, () => this.load()),
     );
     onSubmit(form, async () => {
       setText(error, "");
       try {
-        await run(field.value);
+        const code = field.value.trim();
+        const { recoveryCodes } = await this.#client.confirmTotp({ setup, code });
+        this.#showCodes(recoveryCodes);
       } catch (refused) {
-        setText(error, wrong(refused));
+        setText(error, codeErrorText(refused));
         field.focus();
         field.select();
       }
@@ -110,81 +163,27 @@ export class FactorsPart {
     field.focus();
   }
 
-  /** @param {boolean} has whether the account has a password here */
-  #askPassword(has) {
-    if (!has) return this.#begin({}).catch((error) => this.load(codeErrorText(error)));
-    const field = make("input", {
-      id: "factors-password",
-      type: "password",
-      autocomplete: "current-password",
-      maxlength: 1024,
-      required: true,
-    });
-    this.#ask({
-      field,
-      label: make("label", { for: "factors-password" }, t.settings.passwordOld),
-      go: t.factors.go,
-      run: (password) => this.#begin({ password }),
-      wrong: (error) => {
-        const { code } = /** @type {Api.RoostError} */ (error);
-        return code === "forbidden" ? t.settings.passwordWrong : errorText(error) ?? "";
-      },
-    });
-  }
-
-  /** @param {{ readonly password?: string }} proof */
-  async #begin(proof) {
-    const { qr, secret, setup } = await this.#client.beginTotp(proof);
-    this.#ask({
-      ...codeField("totp-code", t.factors.shown),
-      above: [
-        make("p", {}, t.factors.scan),
-        qrImage(qr),
-        make("p", { class: "quiet" }, t.factors.type),
-        make("p", {}, make("code", { class: "secret" }, secret.match(/.{1,4}/g)?.join(" ") ?? "")),
-      ],
-      go: t.factors.confirm,
-      run: async (code) => {
-        const { recoveryCodes } = await this.#client.confirmTotp({ setup, code: code.trim() });
-        this.#showCodes(recoveryCodes);
-      },
-      wrong: codeErrorText,
-    });
-  }
-
-  /**
-   * @param {string} go
-   * @param {(code: string) => Promise<void>} run
-   */
-  #askCode(go, run) {
-    const asked = codeField("factors-code", t.second.code);
-    this.#ask({ ...asked, go, run: (code) => run(code.trim()), wrong: codeErrorText });
-  }
-
-  /** @param {string} code */
-  async #renew(code) {
-    const { recoveryCodes } = await this.#client.renewRecoveryCodes({ code });
+  /** @param {Proof} proof */
+  async #renew(proof) {
+    const { recoveryCodes } = await this.#client.renewRecoveryCodes(
+      /** @type {FactorProof} */ (proof),
+    );
     this.#showCodes(recoveryCodes);
   }
 
-  /** @param {string} code */
-  async #remove(code) {
-    await this.#client.removeTotp({ code });
+  /** @param {Proof} proof */
+  async #remove(proof) {
+    await this.#client.removeTotp(/** @type {FactorProof} */ (proof));
     await this.load(t.factors.removed);
   }
 
   /** @param {readonly string[]} codes */
   #showCodes(codes) {
-    const kept = button(t.factors.kept, () => this.load(), { class: "main" });
-    this.#show(
-      make("p", { role: "status" }, t.factors.codes),
-      make(
-        "ul",
-        { class: "codes" },
-        ...codes.map((code) => make("li", {}, make("code", {}, code))),
-      ),
-      kept,
-    );
-    kept.focus();
+    this.#show(...codesList(codes, () => {
+      this.#keeps = false;
+      this.load();
+    }));
+    this.#keeps = true;
+    this.load();
   }
 }

@@ -1,6 +1,7 @@
 // @ts-check
-/** The second step of a sign-in: a code of the authenticator app, or a recovery code. */
+/** The second step of a sign-in: a passkey, a code of the authenticator app, or a recovery code. */
 import { button, make, onSubmit, setText } from "./dom.js";
+import { hasPasskeys, passkeyButton, passkeyErrorText } from "./passkeys.js";
 import { errorText } from "./text.js";
 import { t } from "./texts.js";
 
@@ -21,6 +22,9 @@ export function codeField(id, label) {
   return { field, label: make("label", { for: id }, label) };
 }
 
+/** What a field for a code asks for. @param {boolean} totp whether the account has an app */
+export const codeLabel = (totp) => totp ? t.second.code : t.second.recovery;
+
 /** Why a code was not taken. @param {unknown} error */
 export function codeErrorText(error) {
   const { code } = /** @type {{ code?: string }} */ (error ?? {});
@@ -28,24 +32,44 @@ export function codeErrorText(error) {
   return wrong ? t.second.wrong : errorText(error) ?? t.common.failed;
 }
 
+/** What protects the account. @param {readonly string[]} methods */
+function helpOf(methods) {
+  if (!methods.includes("passkey")) return t.second.help;
+  return methods.includes("totp") ? t.second.helpBoth : t.second.helpPasskey;
+}
+
 /**
- * The form. `prove` rejects where the code is not taken.
- * @param {{ prove: (code: string) => Promise<void>, again: () => void }} how
+ * The form. `prove` rejects where the code is not taken; `byPasskey` likewise.
+ * @param {{
+ *   methods: readonly string[], prove: (code: string) => Promise<void>,
+ *   byPasskey: () => Promise<void>, again: () => void
+ * }} how
  */
-export function secondForm({ again, prove }) {
-  const { field, label } = codeField("second-code", t.second.code);
+export function secondForm({ again, byPasskey, methods, prove }) {
+  const totp = methods.includes("totp") || !methods.includes("passkey");
+  const { field, label } = codeField("second-code", codeLabel(totp));
   const error = make("p", { class: "error", role: "alert" });
+  const passkey = methods.includes("passkey") && hasPasskeys()
+    ? passkeyButton("second-passkey", {
+      enter: byPasskey,
+      failed: (refused) => setText(error, refused === null ? "" : passkeyErrorText(refused)),
+    })
+    : null;
+  const missing = methods.includes("passkey") && passkey === null;
   const form = make(
     "form",
     { id: "second", class: "card", "aria-labelledby": "second-title" },
     make("h1", { id: "second-title" }, t.second.title),
-    make("p", { class: "quiet" }, t.second.help),
+    make("p", { class: "quiet" }, helpOf(methods)),
+    ...(missing ? [make("p", { class: "quiet" }, t.passkeys.codes.unsupported)] : []),
+    ...(passkey === null ? [] : [passkey]),
     label,
     field,
     error,
-    make("button", { type: "submit", class: "main" }, t.second.go),
+    make("button", { type: "submit", class: passkey === null ? "main" : null }, t.second.go),
     button(t.second.again, again),
   );
+  if (passkey !== null) passkey.classList.add("main");
   onSubmit(form, async () => {
     setText(error, "");
     try {
@@ -56,5 +80,5 @@ export function secondForm({ again, prove }) {
       field.select();
     }
   });
-  return { form, focus: () => field.focus() };
+  return { form, focus: () => (passkey ?? field).focus() };
 }

@@ -3,6 +3,7 @@
 import { byId, onSubmit, setText } from "./dom.js";
 import { issuerButtons, issuersOf } from "./issuers.js";
 import { homeLinks } from "./moved.js";
+import { hasPasskeys, passkeyButton, passkeyErrorText } from "./passkeys.js";
 import { nameFault } from "./names.js";
 import { revealPassword } from "./password_field.js";
 import { SERVER } from "./server.js";
@@ -31,6 +32,7 @@ export class SignIn {
   #go = byId("sign-in-go", HTMLButtonElement);
   #switch = byId("sign-in-switch", HTMLButtonElement);
   #options;
+  #passkey;
   #isNew = false;
   /** @type {"open" | "invite" | "closed"} */
   #registration = "open";
@@ -42,9 +44,21 @@ export class SignIn {
   /** Somebody is signed in: the form says nothing of the network any more. */
   #left = new AbortController();
 
-  /** @param {{ remember: boolean, told: string, invite: string | null, run: Run }} options */
+  /**
+   * @param {{
+   *   remember: boolean, told: string, invite: string | null, run: Run,
+   *   runPasskey: (remember: boolean) => Promise<void>
+   * }} options
+   */
   constructor(options) {
     this.#options = options;
+    this.#passkey = passkeyButton("passkey-go", {
+      enter: () => this.#byPasskey(),
+      failed: (error) => {
+        setText(this.#error, error === null ? "" : passkeyErrorText(error));
+        for (const link of homeLinks(error)) this.#error.append(" ", link);
+      },
+    });
   }
 
   start() {
@@ -71,6 +85,7 @@ export class SignIn {
       addEventListener(event, () => this.#tellNetwork(), { signal });
     }
     this.#tellNetwork();
+    if (hasPasskeys()) this.#go.after(this.#passkey);
     this.#askServer();
   }
 
@@ -113,6 +128,7 @@ export class SignIn {
     setText(this.#title, isNew ? t.signIn.titleNew : t.signIn.title);
     setText(this.#go, isNew ? t.signIn.goNew : t.signIn.go);
     setText(this.#switch, isNew ? t.signIn.toOld : t.signIn.toNew);
+    this.#passkey.hidden = isNew;
     this.#switch.hidden = this.#registration === "closed";
     this.#password.autocomplete = isNew ? "new-password" : "current-password";
     const rule = isNew ? passwordRule(this.#lengthMin) : "";
@@ -133,6 +149,12 @@ export class SignIn {
     const password = passwordFault(this.#password.value, this.#lengthMin);
     if (password !== null) this.#password.focus();
     return password;
+  }
+
+  async #byPasskey() {
+    await this.#options.runPasskey(this.#remember.checked);
+    this.#left.abort();
+    this.#form.reset();
   }
 
   async #submit() {

@@ -125,10 +125,53 @@ export const t = {
   second: {
     title: "Noch ein Schritt",
     help: "Dieses Konto ist durch eine Authentifizierungs-App geschützt.",
+    helpPasskey: "Dieses Konto ist durch einen Passkey geschützt.",
+    helpBoth: "Dieses Konto ist geschützt: Benutze einen Passkey oder einen Code der App.",
+    recovery: "Wiederherstellungscode",
     code: "Code der App oder ein Wiederherstellungscode",
     go: "Anmelden",
     again: "Von vorn beginnen",
     wrong: "Dieser Code stimmt nicht oder wurde schon benutzt.",
+  },
+
+  passkeys: {
+    title: "Passkeys",
+    signIn: "Mit einem Passkey anmelden",
+    use: "Einen Passkey benutzen",
+    none: "Mit einem Passkey meldest du dich mit der Sperre deines Geräts an, ohne Passwort. " +
+      "Dein Passwort allein genügt dann nicht mehr.",
+    some: "Jeder von diesen meldet dich allein an. Zu deinem Passwort gehört ein zweiter Faktor.",
+    add: "Passkey hinzufügen …",
+    name: "Name des Passkeys",
+    nameLong: "Dieser Name ist zu lang.",
+    unused: "Noch nicht benutzt.",
+    used: (day) => `Zuletzt benutzt: ${day}.`,
+    elsewhere: (domain) => `Nur für Seiten von ${domain}.`,
+    rename: "Umbenennen",
+    renameNamed: (name) => `Passkey ${name} umbenennen`,
+    removeNamed: (name) => `Passkey ${name} entfernen`,
+    added: "Der Passkey ist hinzugefügt.",
+    removed: "Der Passkey ist entfernt. Du kannst ihn auch auf deinem Gerät löschen.",
+    known: "Dein Gerät hat schon einen Passkey dieses Kontos.",
+    last: "Das ist dein einziger Zugang: Setze erst ein Passwort.",
+    many: "Mehr Passkeys kann ein Konto nicht haben.",
+    refused: "Der Server hat diesen Passkey abgelehnt.",
+    reasons: {
+      passkey: "Dieser Server kennt den Passkey nicht oder nicht mehr.",
+      counter: "Dieser Passkey wurde abgelehnt, weil es eine Kopie geben könnte. " +
+        "Frag die Betreiber des Servers.",
+      challenge: "Das hat zu lange gedauert. Versuch es noch einmal.",
+      user: "Dein Gerät hat nicht geprüft, ob du es bist.",
+      page: "Dieser Server nimmt unter dieser Adresse keine Passkeys. Frag seine Betreiber.",
+    },
+    codes: {
+      closed: "Abgebrochen, oder hier gibt es keinen Passkey.",
+      unsupported: "Hier gibt es keine Passkeys: Die Seite muss über https unter einem Namen " +
+        "oder als localhost geöffnet werden, in einem Browser, der sie hat.",
+      conflict: "Dein Gerät hat diesen Passkey schon.",
+      not_found: "Diesen Passkey gibt es nicht mehr.",
+      forbidden: "Melde dich auf diesem Gerät neu an und versuch es dann noch einmal.",
+    },
   },
 
   factors: {
@@ -141,6 +184,8 @@ export const t = {
     type: "Oder tippe dieses Geheimnis dort ein:",
     shown: "Code, den die App jetzt zeigt",
     confirm: "Einschalten",
+    also: "Mit einer Authentifizierungs-App kannst du dich mit deinem Passwort auch da anmelden, " +
+      "wo kein Passkey ist.",
     on: "Eine Authentifizierungs-App ist eingerichtet: Wer sich mit deinem Passwort anmeldet, " +
       "braucht ihren Code.",
     left: (count) =>
@@ -152,7 +197,7 @@ export const t = {
     remove: "App entfernen …",
     removed: "Die Authentifizierungs-App ist entfernt.",
     codes: "Schreib diese Wiederherstellungscodes auf: Sie werden nur jetzt gezeigt. " +
-      "Jeder meldet dich einmal ohne die App an.",
+      "Jeder meldet dich einmal an, zusammen mit deinem Passwort.",
     kept: "Ich habe sie",
   },
 

@@ -129,10 +129,53 @@ export const t = {
   second: {
     title: "One more step",
     help: "This account is protected by an authenticator app.",
+    helpPasskey: "This account is protected by a passkey.",
+    helpBoth: "This account is protected: use a passkey, or a code of the authenticator app.",
+    recovery: "Recovery code",
     code: "Code of the app, or a recovery code",
     go: "Sign in",
     again: "Begin again",
     wrong: "This code is not right, or was used already.",
+  },
+
+  passkeys: {
+    title: "Passkeys",
+    signIn: "Sign in with a passkey",
+    use: "Use a passkey",
+    none: "With a passkey you sign in by the lock of your device, without a password. " +
+      "From then on your password alone does not sign anybody in.",
+    some: "Each of these signs you in alone. Signing in with your password needs a second factor.",
+    add: "Add a passkey …",
+    name: "Name of the passkey",
+    nameLong: "This name is too long.",
+    unused: "Not used yet.",
+    used: (/** @type {string} */ day) => `Last used: ${day}.`,
+    elsewhere: (/** @type {string} */ domain) => `Only for pages of ${domain}.`,
+    rename: "Rename",
+    renameNamed: (/** @type {string} */ name) => `Rename the passkey ${name}`,
+    removeNamed: (/** @type {string} */ name) => `Remove the passkey ${name}`,
+    added: "The passkey is added.",
+    removed: "The passkey is removed. You can delete it on your device, too.",
+    known: "Your device has a passkey of this account already.",
+    last: "This is your only way to sign in: set a password first.",
+    many: "An account cannot have more passkeys.",
+    refused: "The server has refused this passkey.",
+    reasons: {
+      passkey: "This server does not know that passkey, or not any more.",
+      counter: "This passkey was refused, because there may be a copy of it. " +
+        "Ask the people who run this server.",
+      challenge: "That took too long. Try again.",
+      user: "Your device has not checked that it is you.",
+      page: "This server takes no passkeys at this address. Ask the people who run it.",
+    },
+    codes: {
+      closed: "It was cancelled, or there is no passkey here.",
+      unsupported: "There are no passkeys here: the page has to be opened over https under a " +
+        "name, or as localhost, in a browser that has them.",
+      conflict: "Your device has this passkey already.",
+      not_found: "There is no such passkey any more.",
+      forbidden: "Sign in again on this device, and then try it once more.",
+    },
   },
 
   factors: {
@@ -145,6 +188,7 @@ export const t = {
     type: "Or type this secret into it:",
     shown: "Code that the app shows now",
     confirm: "Turn on",
+    also: "With an authenticator app, your password signs you in where there is no passkey.",
     on: "An authenticator app is set up: signing in with your password needs its code.",
     left: (/** @type {number} */ count) =>
       plural(count, { one: "# recovery code is left.", other: "# recovery codes are left." }),
@@ -152,7 +196,7 @@ export const t = {
     remove: "Remove the app …",
     removed: "The authenticator app is removed.",
     codes: "Write these recovery codes down: they are shown only now. " +
-      "Each signs you in once without the app.",
+      "Each signs you in once, together with your password.",
     kept: "I have them",
   },
 
