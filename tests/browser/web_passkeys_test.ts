@@ -4,6 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { appCode } from "../unit/totp_code.ts";
 import { addAuthenticator, DESKTOP, Person } from "../prove/browser.ts";
 import { freePort } from "../process/pinned.ts";
+import { violations } from "./axe.ts";
 import { inBrowser } from "./in_browser.ts";
 
 /** Of the server whose address for the public is another. */
@@ -29,8 +30,12 @@ async function forget(page: Page): Promise<void> {
   await page.locator("#sign-in-go").waitFor();
 }
 
-/** Adds the first passkey by the password; the recovery codes. */
-async function addFirst(page: Page, name: string): Promise<readonly string[]> {
+/** Adds the first passkey by the password; the recovery codes. `look` is called with each screen. */
+async function addFirst(
+  page: Page,
+  name: string,
+  look: (screen: string) => Promise<unknown> = () => Promise.resolve(),
+): Promise<readonly string[]> {
   await openSettings(page);
   await page.locator("#passkey-add").click();
   await page.locator("#passkey-name").fill(name);
@@ -38,11 +43,13 @@ async function addFirst(page: Page, name: string): Promise<readonly string[]> {
   const go = part(page).getByRole("button", { name: "Go on" });
   await go.click();
   await told(page, "The current password is another.");
+  await look("new passkey");
   await page.locator("#passkey-proof").fill(PASSWORD);
   await go.click();
   const codes = part(page).locator(".codes li");
   await codes.first().waitFor();
   await page.locator("#factors", { hasText: "10 recovery codes are left." }).waitFor();
+  await look("recovery codes");
   const shown = await codes.allTextContents();
   await part(page).getByRole("button", { name: "I have them" }).click();
   await told(page, "The passkey is added.");
@@ -104,6 +111,27 @@ inBrowser(
     await page.locator("#sign-in-error", { hasText: "does not know that passkey" }).waitFor();
     await person.signIn(PASSWORD);
     assert.deepEqual(person.faults, []);
+  },
+);
+
+inBrowser(
+  "13: chat: axe-core finds nothing moderate or worse where passkeys are (A25)",
+  [],
+  async ({ browser, server }) => {
+    const { page, person } = await open(browser, "eve", server.url);
+    const found: string[] = [];
+    const look = async (screen: string) => found.push(...await violations(page, screen));
+    await page.locator("#passkey-go").waitFor();
+    await look("sign-in");
+    await person.signUp(PASSWORD);
+    await addFirst(page, "Laptop", look);
+    await look("passkeys");
+    await part(page).getByRole("button", { name: "Remove the passkey Laptop" }).click();
+    await look("removal");
+    await forget(page);
+    await toSecond(page, "eve");
+    await look("second factor");
+    assert.deepEqual(found, []);
   },
 );
 

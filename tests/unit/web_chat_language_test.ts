@@ -74,7 +74,7 @@ Deno.test("the chat's texts: German is not English left as it was", () => {
   const german = flat(de);
   const same = flat(en).filter((text, i) => german[i] === text);
   assert.deepEqual([...new Set(same)].sort(), [
-    ...["Alt", "Browser", "Enter", "Esc", "Name", "Offline", "Online"],
+    ...["Alt", "Browser", "Enter", "Esc", "Name", "Offline", "Online", "Passkeys"],
     ...["\u2191", "\u2193"],
   ]);
 });

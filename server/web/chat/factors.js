@@ -72,6 +72,7 @@ export class FactorsPart {
       if (passkeys !== null) this.#passkeys.show(this.#means, passkeys);
     } catch (error) {
       hide("factors-part", isUnknown(error));
+      if (this.#keeps) return;
       this.#show(make("p", { class: "error", role: "alert" }, errorText(error) ?? ""));
     }
   }
@@ -183,6 +184,7 @@ export class FactorsPart {
       this.#keeps = false;
       this.load();
     }));
+    this.#part.querySelector("button")?.focus();
     this.#keeps = true;
     this.load();
   }

@@ -32,6 +32,11 @@ export class PasskeyPart {
   #reload;
   /** Recovery codes are shown: they stay until the user has them. */
   #keeps = false;
+  /**
+   * What a form that has ended has done, said once; null: none has ended.
+   * @type {string | null}
+   */
+  #told = null;
 
   /**
    * @param {Api.Client} client
@@ -54,8 +59,7 @@ export class PasskeyPart {
    */
   show(means, passkeys) {
     if (this.#keeps) return;
-    const told = this.#told;
-    this.#told = "";
+    const told = this.#told ?? "";
     const items = passkeys.map((passkey) => this.#item(means, passkey));
     this.#show(
       make("p", { class: "quiet" }, passkeys.length === 0 ? t.passkeys.none : t.passkeys.some),
@@ -65,13 +69,13 @@ export class PasskeyPart {
         ? button(t.passkeys.add, () => this.#askAdd(means), { id: "passkey-add" })
         : make("p", { class: "quiet" }, t.passkeys.codes.unsupported),
     );
+    // Where a form has ended, the focus stays here.
+    if (this.#told !== null) this.#part.querySelector("button")?.focus();
+    this.#told = null;
   }
 
-  /** What was just done, said once. */
-  #told = "";
-
-  /** @param {string} told */
-  #done(told) {
+  /** Back to the list. @param {string} told what was done */
+  #done(told = "") {
     this.#keeps = false;
     this.#told = told;
     this.#reload();
@@ -114,7 +118,7 @@ export class PasskeyPart {
       above: [name.label, name.field],
       go: t.factors.go,
       run: (proof) => this.#add(name.field.value.trim(), proof),
-      cancel: () => this.#reload(),
+      cancel: () => this.#done(),
       errors: { conflict: t.passkeys.known, limit_reached: t.passkeys.many },
     });
     this.#show(form);
@@ -129,6 +133,7 @@ export class PasskeyPart {
     const { recoveryCodes } = await this.#client.passkeys.add({ ...proof, name });
     if (recoveryCodes === undefined) return this.#done(t.passkeys.added);
     this.#show(...codesList(recoveryCodes, () => this.#done(t.passkeys.added)));
+    this.#part.querySelector("button")?.focus();
     this.#keeps = true;
     this.#reload();
   }
@@ -144,17 +149,18 @@ export class PasskeyPart {
       field,
       error,
       make("button", { type: "submit" }, t.common.save),
-      button(t.common.cancel, () => this.#reload()),
+      button(t.common.cancel, () => this.#done()),
     );
     onSubmit(form, async () => {
       try {
         await this.#client.passkeys.rename(passkey, field.value.trim());
-        this.#done("");
+        this.#done();
       } catch (refused) {
         setText(error, passkeyErrorText(refused));
       }
     });
     this.#show(form);
+    field.focus();
     field.select();
   }
 
@@ -173,7 +179,7 @@ export class PasskeyPart {
         await this.#client.passkeys.remove(passkey, /** @type {FactorProof} */ (proof));
         this.#done(t.passkeys.removed);
       },
-      cancel: () => this.#reload(),
+      cancel: () => this.#done(),
       errors: { conflict: t.passkeys.last },
     });
     this.#show(form);

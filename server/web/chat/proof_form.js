@@ -52,17 +52,15 @@ export function proofForm({ above = [], cancel, client, errors = {}, go, id, mea
       asked?.field.select();
     }
   };
-  if (byPasskey) {
-    const use = button(t.passkeys.use, async () => {
-      // What stands above has to be filled in; a code need not.
-      const fields = [...form.querySelectorAll("input")].filter((each) => each !== asked?.field);
-      if (!fields.every((each) => each.reportValidity())) return;
-      use.disabled = true;
-      await attempt(async () => ({ proof: await client.passkeys.prove() }));
-      use.disabled = false;
-    }, { class: "main" });
-    form.append(use);
-  }
+  const use = button(t.passkeys.use, async () => {
+    // What stands above has to be filled in; a code need not.
+    const fields = [...form.querySelectorAll("input")].filter((each) => each !== asked?.field);
+    if (!fields.every((each) => each.reportValidity())) return;
+    use.disabled = true;
+    await attempt(async () => ({ proof: await client.passkeys.prove() }));
+    use.disabled = false;
+  }, { class: "main" });
+  if (byPasskey) form.append(use);
   if (asked !== null) form.append(asked.label, asked.field);
   form.append(error, make("button", { type: "submit" }, go), button(t.common.cancel, cancel));
   const typed = () => asked?.field.value ?? "";
@@ -72,7 +70,8 @@ export function proofForm({ above = [], cancel, client, errors = {}, go, id, mea
       if (asked === null) return Promise.resolve({});
       return Promise.resolve(isPassword ? { password: typed() } : { code: typed().trim() });
     }));
-  return { form, focus: () => form.querySelector("input")?.focus() };
+  const first = form.querySelector(":is(input,button.main)");
+  return { form, focus: () => first instanceof HTMLElement && first.focus() };
 }
 
 /**
