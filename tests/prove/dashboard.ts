@@ -209,10 +209,13 @@ async function users(fixture: Fixture): Promise<void> {
 /** Pictures of every view at every size; nothing is wrong with them. */
 async function pictures({ page, shots }: Fixture): Promise<number> {
   let count = 0;
-  for (const view of ["Overview", "Shards", "Users"]) {
+  for (const view of ["Overview", "Shards", "Users", "Audit"]) {
     await page.setViewportSize(DESKTOP);
     await page.getByRole("link", { name: view }).click();
     await page.locator(`#view-${view.toLowerCase()}`).waitFor();
+    if (view === "Audit") {
+      await page.locator("#audit-table tr", { hasText: "disableUser" }).waitFor();
+    }
     for (const [name, viewport, colorScheme] of LOOKS) {
       await page.setViewportSize(viewport);
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import {
+  aboutText,
+  lineOf,
+  queryOf,
+  timeText,
+  visible as visibleInPage,
+} from "../../server/web/admin/audit_text.js";
 import { dashboard } from "../../server/web/assets.ts";
 import { CHARTS } from "../../server/web/admin/charts.js";
 import {
@@ -25,6 +32,7 @@ import {
   valueText,
 } from "../../server/web/admin/text.js";
 import { SERIES } from "../../server/ops/live/series.ts";
+import { visible, visibleJson } from "../../server/text/visible.ts";
 
 type Live = Parameters<Store["take"]>[0];
 
@@ -205,4 +213,60 @@ Deno.test("11: OwnerChanges notes who owns a shard instead of whom, and no new s
   ]);
   for (let i = 0; i < 300; i++) changes.look([row(1, i % 2 === 0 ? "a" : "b", i)], i);
   assert.equal(changes.latest.length, 100);
+});
+
+Deno.test("13: the audit log in the page is escaped as on terminals, character by character", () => {
+  for (let code = 0; code < 0x1_0000; code++) {
+    const text = String.fromCharCode(code);
+    assert.equal(visibleInPage(text), visible(text), code.toString(16));
+  }
+  const at = "2026-11-30T12:00:05.000Z";
+  const entry = { id: "admin.a.1.0", at, log: "admin", node: "a", actor: "os:e\u202eve" };
+  const whole = {
+    ...entry,
+    action: "createUser",
+    outcome: "ok",
+    target: "b\u0007\u009b",
+    count: 3,
+  };
+  assert.equal(lineOf(whole), `${visibleJson(whole)}\n`);
+  assert.equal(aboutText(whole), "b\\u0007\\u009b · 3 times");
+  assert.equal(aboutText({ ...whole, target: "x", user: "ann", actor: "user:ann" }), "x · 3 times");
+  assert.equal(aboutText({ ...whole, target: "x", user: "ann" }), "x · ann · 3 times");
+  assert.equal(timeText(new Date(2026, 10, 3, 7, 8, 9, 10).toISOString()), "2026-11-03 07:08:09");
+});
+
+Deno.test("13: times of the audit log are taken as people write them, in their zone, or refused by field", () => {
+  const none = { log: "", actor: "", user: "", action: "", from: "", to: "" };
+  const now = Date.UTC(2026, 10, 30);
+  const from = (text: string) => {
+    const asked = queryOf({ ...none, from: text }, now);
+    return asked.ok ? asked.query.from ?? null : asked.field;
+  };
+  const local = (...[month, ...rest]: [number, number, ...number[]]) =>
+    new Date(2026, month - 1, ...rest).toISOString();
+  assert.deepEqual(queryOf({ ...none, user: " ann ", log: "admin" }, now), {
+    ok: true,
+    query: { log: "admin", user: "ann" },
+  });
+  assert.deepEqual(["", " 7d ", "30m"].map(from), [null, "7d", "30m"]);
+  assert.equal(from("2026-11-30"), local(11, 30));
+  assert.equal(from("2026-11-30 17:45"), local(11, 30, 17, 45));
+  assert.equal(from("2026-11-30T17:45:09"), local(11, 30, 17, 45, 9));
+  assert.equal(from("2026-11-30T12:00:00Z"), "2026-11-30T12:00:00Z");
+  const wrong = ["yesterday", "7 days", "7w", "2026-02-31", "2026-13-01", "2026-11-30 25:00", "12"];
+  for (const text of [...wrong, "2026-11-30T99:00:00Z", "-1d"]) {
+    assert.equal(from(text), "from", text);
+  }
+  const to = queryOf({ ...none, to: "soon" }, now);
+  assert.ok(!to.ok && to.field === "to" && /“Before” is not a time/.test(to.why));
+  for (
+    const [from, to, ok] of [
+      ["2h", "1h", true],
+      ["1h", "2h", false],
+      ["1d", "24h", false],
+      ["2026-11-30", "2026-11-30", false],
+      ["2026-11-30T00:00:00+02:00", "2026-11-30T00:00:00Z", true],
+    ] as const
+  ) assert.equal(queryOf({ ...none, from, to }, now).ok, ok, `${from} ${to}`);
 });

@@ -3,12 +3,15 @@
 
 /**
  * @import { Cell, Live } from "./store.js"
+ * @import { Entry } from "./audit_text.js"
  * @import { Copies, World, WorldHistory } from "./world.js"
  * @typedef {{ name: string, state: string, createdAt: number, devices: number, sessions: number, contacts: number, events: number }} User
  * @typedef {{ device: string, label: string, createdAt: number, expiresAt: number, online: boolean }} Device
  * @typedef {{ id: string, createdAt: number, expiresAt: number, state: string, usedBy: string | null }} Invite
  * @typedef {{ accounts: User[], next: string | null, total: number | null, missing: readonly { node:
  * string, why: string }[] }} UserPage
+ * @typedef {{ actor: string, role: string, may: readonly string[] }} Me
+ * @typedef {{ entries: Entry[], next: string | null }} AuditPage
  * @typedef {{ lo: number, hi: number, at: readonly number[] }} Step
  */
 
@@ -94,10 +97,15 @@ export class Api {
     return /** @type {Live} */ (await this.#ask("GET", `admin/live?after=${after}${of}`, options));
   }
 
-  /** Who the token is of. @returns {Promise<{ actor: string, role: string }>} */
+  /** Who the token is of, and which operations it may call. @returns {Promise<Me>} */
   async me() {
-    const me = await this.#ask("GET", "admin/me", { timeoutMs: LIVE_TIMEOUT_MS });
-    return /** @type {{ actor: string, role: string }} */ (me);
+    return /** @type {Me} */ (await this.#ask("GET", "admin/me", { timeoutMs: LIVE_TIMEOUT_MS }));
+  }
+
+  /** A page of the audit log. @param {Readonly<Record<string, string>>} query @returns {Promise<AuditPage>} */
+  async audit(query) {
+    const page = await this.#ask("GET", `admin/audit?${new URLSearchParams(query)}`);
+    return /** @type {AuditPage} */ (page);
   }
 
   /** All nodes. @returns {Promise<Cell>} */

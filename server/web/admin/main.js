@@ -2,6 +2,7 @@
 /** The dashboard: signing in, asking the server every second, and showing what it tells. */
 import { byId, make, onSubmit, setAttributes, setText } from "../chat/dom.js";
 import { Api, Refusal } from "./api.js";
+import { AuditView } from "./audit.js";
 import { Chart } from "./chart.js";
 import { CHARTS } from "./charts.js";
 import { InviteView } from "./invites.js";
@@ -15,11 +16,12 @@ import { UserView } from "./users.js";
 import { WorldView } from "./world.js";
 
 /**
+ * @import { Me } from "./api.js"
  * @import { Cell } from "./store.js"
  * @import { Copies, World, WorldHistory } from "./world.js"
  */
 
-const VIEWS = /** @type {const} */ (["overview", "nodes", "world", "shards", "users"]);
+const VIEWS = /** @type {const} */ (["overview", "nodes", "world", "shards", "users", "audit"]);
 /** Time between questions. */
 const POLL_MS = 1000;
 /** The same about all nodes, in views that show little of them (ms). */
@@ -43,6 +45,9 @@ class Dashboard {
   #cellAt = -Infinity;
   #users = new UserView(this.#api);
   #invites = new InviteView(this.#api);
+  #audit = new AuditView(this.#api);
+  /** The operations that the token may call; those that are not known it may not. @type {readonly string[]} */
+  #may = [];
   #world = new WorldView((at) => this.#read(at));
   /** The other cells; null where they are not known, or the cell is alone. @type {{ world: World, copies: Copies, history: WorldHistory } | null} */
   #seen = null;
@@ -143,15 +148,19 @@ class Dashboard {
     const mine = this.#signedIn;
     try {
       const me = await this.#api.me();
-      if (mine === this.#signedIn) this.#showRole(me);
+      if (mine !== this.#signedIn) return;
+      this.#showRole(me);
+      if (location.hash === "#audit") this.#showView();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       if (mine === this.#signedIn) setTimeout(() => this.#askRole(), RETRY.baseMs);
     }
   }
 
-  /** Shows what a role may do, and nothing else. @param {{ actor: string, role: string } | null} me */
+  /** Shows what a token may do, and nothing else. @param {Me | null} me */
   #showRole(me) {
+    this.#may = me?.may ?? [];
+    byId("audit-link", HTMLElement).hidden = !this.#may.includes("auditEntries");
     document.documentElement.dataset.role = me?.role ?? "viewer";
     const name = me?.actor.startsWith("operator:") ? me.actor.slice("operator:".length) : "";
     setText(byId("who", HTMLElement), name === "" ? "" : `${name} (${me?.role})`);
@@ -165,6 +174,7 @@ class Dashboard {
     this.#api.node = null;
     this.#clear();
     this.#store.cell = null;
+    this.#audit.clear();
     for (const dialog of document.querySelectorAll("dialog[open]")) {
       if (dialog instanceof HTMLDialogElement) dialog.close();
     }
@@ -269,7 +279,9 @@ class Dashboard {
   // ---- showing
 
   #showView() {
-    const wanted = VIEWS.find((view) => location.hash === `#${view}`) ?? "overview";
+    const named = VIEWS.find((view) => location.hash === `#${view}`) ?? "overview";
+    const denied = named === "audit" && !this.#may.includes("auditEntries");
+    const wanted = denied ? "overview" : named;
     const changed = wanted !== this.#view;
     this.#view = wanted;
     for (const view of VIEWS) byId(`view-${view}`, HTMLElement).hidden = view !== wanted;
@@ -284,6 +296,7 @@ class Dashboard {
       this.#users.load();
       this.#invites.load();
     }
+    if (wanted === "audit" && !this.#app.hidden) this.#audit.load();
     this.#render();
   }
 
