@@ -48,9 +48,10 @@ export class Outgoing {
 
   /** Adds the presence of all users that the session sees. */
   addAllPresence(): void {
-    const { watched, frozen } = this.#session;
+    const { watched, frozen, undecided } = this.#session;
     for (const user of watched) this.pending().addPresence(user);
     for (const user of frozen?.values() ?? []) this.pending().addPresence(user);
+    for (const user of undecided?.values() ?? []) this.pending().addPresence(user);
   }
 
   /** Adds a signal, already encoded; counts where an older one is dropped for it. */
@@ -107,6 +108,10 @@ export class Outgoing {
 
   /** The user's own presence is that of the other devices; null where it needs no event. */
   #encodeOwn(user: Watched): string | null {
+    if (user.pending && user.devices.length === 0) {
+      this.othersShown = true;
+      return this.#encode(user);
+    }
     const others = user.devices.some(({ device }) => device !== this.#device);
     if (!others && !this.othersShown) return null;
     this.othersShown = others;
@@ -119,7 +124,8 @@ export class Outgoing {
     // Users that it may not see any more are sent as it may see them now.
     const presence = sent.presence.flatMap((user) => {
       if (user.has(this.#session)) return [user];
-      return this.#session.frozen?.get(user.name) ?? [];
+      const { frozen, undecided } = this.#session;
+      return frozen?.get(user.name) ?? undecided?.get(user.name) ?? [];
     });
     this.#shared.counters.signalsDropped += this.pending().restore({ ...sent, presence });
   }

@@ -17,6 +17,7 @@ import { type Poll, pollEnded, Polls, SENT_AWAY } from "./polls.ts";
 import { Push } from "./push.ts";
 import { Right } from "./right.ts";
 import type { Sessions } from "./sessions.ts";
+import { FirstBatch } from "./first_batch.ts";
 import { SessionTime } from "./session_time.ts";
 import { Targets } from "./targets.ts";
 import type { PresenceNews, Watched, Watcher } from "./watched.ts";
@@ -31,6 +32,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   readonly watched: Watched[] = [];
   frozen: Map<AccountName, Watched> | null = null;
   refused: Map<AccountName, AccountId> | null = null;
+  undecided: Map<AccountName, Watched> | null = null;
   readonly feed: Feed;
   readonly outgoing: Outgoing;
   slot = -1;
@@ -50,8 +52,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   readonly #targets = new Targets();
   /** Its client was sent to another node: polls are refused until it is taken up again. */
   #away = false;
-  /** Waits for the presence of all targets. */
-  #collecting = false;
+  readonly #batch: FirstBatch;
   #flushAsked = false;
   readonly time: SessionTime<LiveSession>;
 
@@ -68,6 +69,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     this.#right = new Right(who.auth);
     this.own = new OwnPresence(shared.router, this, who.presence, () => shared.unknown(this));
     this.time = new SessionTime<LiveSession>(shared, this);
+    this.#batch = new FirstBatch(shared.watchers, this);
     this.feed = new Feed(shared, who.user);
     this.outgoing = new Outgoing(shared, this, who.device);
     this.#outlet = this.#outletTo(who.sink, who.reader);
@@ -216,21 +218,13 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
     const targets = this.#targets.take();
     // Taken up again, the client may have missed any change.
     if (targets === null) this.outgoing.addAllPresence();
-    else this.#collect(targets);
+    else this.#batch.collect(targets);
     this.#outlet?.start();
     if (this.outgoing.queue !== null) this.askFlush();
   }
 
-  #collect(targets: readonly WatchTarget[]): void {
-    this.#collecting = true;
-    this.#shared.watchers.register([this], targets, () => this.#collected());
-    if (!this.#collecting || !this.alive) return;
-    this.time.beginBatch();
-  }
-
-  #collected(): void {
-    this.#collecting = false;
-    this.time.batchMs = Infinity;
+  /** Sends what has waited for presence. */
+  flushBatch(): void {
     if (this.outgoing.queue !== null) this.askFlush();
   }
 
@@ -282,7 +276,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   // ---- sending
 
   get ready(): boolean {
-    return this.#phase === "live" && !this.#collecting;
+    return this.#phase === "live" && !this.#batch.waits;
   }
 
   askFlush(): void {
@@ -390,7 +384,7 @@ export class LiveSession implements Session, Watcher, Flushed, Timed, OutletHost
   wake(nowMs: number): void {
     const outlet = this.#outlet;
     if (this.#shared.clock.wallMs() >= this.expiresAt) return this.end("expired");
-    if (nowMs >= this.time.batchMs) this.#collected();
+    if (nowMs >= this.time.batchMs) this.#batch.due();
     if (nowMs >= this.time.dueMs) {
       if (!(outlet instanceof Polls && outlet.parked)) return this.end("idle");
       outlet.due();

@@ -3,8 +3,6 @@ import type { AccountId } from "../../shard/name/ids.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Timed } from "./deadlines.ts";
 
-/** How long the first batch waits for the presence of all contacts, ms. */
-const BATCH_WAIT_MS = 250;
 /** The grace is this part longer or shorter, so that lost sessions do not end all at once. */
 const GRACE_JITTER = 0.1;
 
@@ -57,9 +55,9 @@ export class SessionTime<T extends Woken> {
     this.waitUntil(clock.monoMs() + this.#shared.graceMs(this.#session.userId) * jitter);
   }
 
-  /** Waits for presence. */
-  beginBatch(): void {
-    this.batchMs = this.#shared.clock.monoMs() + BATCH_WAIT_MS;
+  /** Waits for presence, so many ms. */
+  waitForBatch(waitMs: number): void {
+    this.batchMs = this.#shared.clock.monoMs() + waitMs;
     this.schedule();
   }
 

@@ -19,6 +19,8 @@ export interface Watcher {
   frozen: Map<AccountName, Watched> | null;
   /** Users it asked for but may not see: asked for again when their shard is taken over. */
   refused: Map<AccountName, AccountId> | null;
+  /** Users it asked for without an answer so far, as it is shown them; only `Undecided` changes it. */
+  undecided: Map<AccountName, Watched> | null;
   /** False once it has ended. */
   readonly alive: boolean;
   /** The presence of `watched` is another than before, or is seen for the first time. */
@@ -45,7 +47,7 @@ export class Watched {
   lastSeen = 0;
   /** Its shard does not know yet whether it is online: watchers go on seeing what they saw. */
   pending = false;
-  /** Some watcher was notified that it is pending. */
+  /** Some watcher was notified that it is pending, or, while no shard has answered, that nobody knows. */
   pendingShown = false;
   /** The presence as watchers are sent it, made when first needed. */
   encoded: string | null = null;

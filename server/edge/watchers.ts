@@ -9,6 +9,7 @@ import type { PresenceOfDevice, WatchTarget } from "../../shard/ops.ts";
 import { isUndecided, PENDING } from "../../shard/presence/returning.ts";
 import type { EdgeDeps } from "./edge_deps.ts";
 import { registrations } from "./registrations.ts";
+import { Undecided } from "./undecided.ts";
 import { looksSame, remove, Watched, type Watcher } from "./watched.ts";
 
 /** How long interest outlives the last watcher, ms. */
@@ -37,6 +38,7 @@ export class Watchers {
   #sweeping = false;
   /** Registrations under way, by whose they are. */
   readonly #asking = new Map<AccountName, readonly Asking[]>();
+  readonly #undecided = new Undecided();
   #pairs = 0;
 
   constructor(deps: Deps) {
@@ -114,7 +116,9 @@ export class Watchers {
     // Their user may want to see it no more: where it does, its shard says so.
     if (revoked === "own") return this.#forgetIfIdle(user);
     if (presence !== null && isUndecided(presence)) {
-      this.#refuseFor(watchers.filter((w) => !user.has(w)), user);
+      const waiting = watchers.filter((w) => !user.has(w));
+      this.#refuseFor(waiting, user);
+      for (const w of waiting) if (w.frozen?.has(user.name) !== true) this.#undecided.add(w, user);
       return this.#forgetIfIdle(user);
     }
     if (presence !== null && revoked !== undefined) {
@@ -144,6 +148,7 @@ export class Watchers {
   /** `ended`: one who watches already has lost the right, while its shard knew nobody. */
   #refuse(watcher: Watcher, user: Watched, lastSeen: number | null, ended: boolean): void {
     if (!watcher.alive) return;
+    this.#decided(watcher, user.name);
     if (user.has(watcher)) {
       if (ended) this.revoke(watcher, user.name, lastSeen, "theirs");
     } else if (lastSeen !== null) {
@@ -207,6 +212,7 @@ export class Watchers {
     user.doubted?.delete(watcher);
     // Existing watchers were notified with the others, if there was a change.
     if (again && !first && !missed) return;
+    const shown = this.#undecided.end(watcher, user.name);
     if (first) {
       this.#thaw(watcher, user.name);
       watcher.refused?.delete(user.name);
@@ -214,7 +220,22 @@ export class Watchers {
       watcher.watched.push(user);
       this.#pairs++;
     }
-    watcher.presenceChanged(user, first ? "first" : "changed");
+    watcher.presenceChanged(user, first && shown === null ? "first" : "changed");
+  }
+
+  /** A watcher does not see a user: where that was shown as pending, it is shown offline. */
+  #decided(watcher: Watcher, name: AccountName): void {
+    const shown = this.#undecided.end(watcher, name);
+    if (shown !== null) watcher.presenceRevoked(shown);
+  }
+
+  /** Shards have not answered for long: a watcher is notified of whom they have to decide. */
+  late(watcher: Watcher): void {
+    for (const target of this.#askingOf(watcher).flatMap(({ targets }) => targets)) {
+      const { name } = target;
+      const isSeen = this.#users.get(name)?.has(watcher) || watcher.frozen?.has(name);
+      if (!isSeen && !watcher.refused?.has(name)) this.#undecided.add(watcher, target);
+    }
   }
 
   /** A packet of presence; returns how many watch. */
@@ -266,11 +287,12 @@ export class Watchers {
 
   /** Nobody knows whether a user's presence holds any more; returns how many watch. */
   unknown({ watched, watchedId }: EdgePacket & { readonly kind: "unknown" }): number {
+    const undecided = this.#undecided.unknown(watched, watchedId);
     const user = this.#users.get(watched);
-    if (user === undefined || user.id !== watchedId || user.away) return 0;
+    if (user === undefined || user.id !== watchedId || user.away) return undecided;
     user.forgetPresence();
     for (const watcher of user.watchers) watcher.presenceChanged(user, "changed");
-    return user.size;
+    return undecided + user.size;
   }
 
   /** Registers interest again for those who see the user, or wanted to and may not have so far. */
@@ -313,6 +335,7 @@ export class Watchers {
     if (by === "own") watcher.refused?.delete(name);
     const user = this.#users.get(name);
     const isKept = by === "theirs" && lastSeen === null;
+    this.#decided(watcher, name);
     if (user === undefined || !user.has(watcher)) {
       const frozen = watcher.frozen?.get(name) ?? null;
       if (frozen === null) return;
@@ -341,6 +364,7 @@ export class Watchers {
     watcher.watched.length = 0;
     watcher.frozen = null;
     watcher.refused = null;
+    this.#undecided.leave(watcher);
   }
 
   #forgetIfIdle(user: Watched): void {

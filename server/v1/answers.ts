@@ -113,7 +113,7 @@ const soft = z.discriminatedUnion("k", [
     unknown: z.literal(true).optional().describe("The user's cell cannot be reached for now"),
   }),
   z.object({ k: z.literal("presence_pending"), user: name })
-    .describe("The server has begun lately, and the user may return: its presence follows"),
+    .describe("It is not known yet whether the user is online: its presence follows"),
   z.object({
     k: z.literal("signal"),
     from: name,

@@ -176,29 +176,6 @@ Deno.test("createClient: a reset takes the snapshot and says that events are mis
   }]);
 });
 
-Deno.test("createClient: a contact that is not listed after the welcome is offline", async () => {
-  const fixture = new ClientFixture();
-  const client = await fixture.connected();
-  const roster = ["bob", "cid"].map((contact) => ({ contact, subscription: "to" }));
-  fixture.socket.breaks();
-  await fixture.pass(500);
-  fixture.socket.welcome({ snapshot: { ...SNAPSHOT, roster } });
-  const online = ["bob", "cid"].map((user) => ({ k: "presence", user, show: "away", device: "d" }));
-  fixture.socket.events(...online);
-  fixture.socket.breaks();
-  await fixture.pass(1000);
-  fixture.socket.welcome({ snapshot: { ...SNAPSHOT, roster } });
-  const told = heard(client, "presence");
-  fixture.socket.events(online[0]!);
-  await fixture.pass(3000);
-  assert.deepEqual(told.map(({ user, show }) => [user, show]), [["bob", "away"], [
-    "cid",
-    "offline",
-  ]]);
-  const shows = [...client.contacts.values()].map(({ presence }) => presence.show);
-  assert.deepEqual(shows, ["away", "offline"]);
-});
-
 Deno.test("send: one at a time for each recipient, and the same key after a lost link", async () => {
   const fixture = new ClientFixture();
   const client = await fixture.connected();

@@ -41,6 +41,9 @@ Deno.test("createClient: a lost network is noticed at once, and nobody's presenc
   fixture.socket.events(shown("bob"));
   assert.deepEqual(shows(), ["away", "unknown"]);
   await fixture.pass(1500);
+  const [ping] = fixture.socket.commands("ping");
+  fixture.socket.says({ t: "ok", id: ping!["id"], value: { serverTime: 1 } });
+  await fixture.pass(250);
   assert.deepEqual(shows(), ["away", "offline"]);
 });
 
@@ -79,6 +82,55 @@ Deno.test("11: after a restart of the server, contacts that may return are not s
     ["cid", "away"],
     ["bob", "offline"],
   ]);
+});
+
+Deno.test("createClient: a contact that is not listed after the welcome is offline", async () => {
+  const fixture = new ClientFixture();
+  const client = await fixture.connected();
+  const roster = ["bob", "cid"].map((contact) => ({ contact, subscription: "to" }));
+  fixture.socket.breaks();
+  await fixture.pass(500);
+  fixture.socket.welcome({ snapshot: { ...SNAPSHOT, roster } });
+  const online = ["bob", "cid"].map((user) => ({ k: "presence", user, show: "away", device: "d" }));
+  fixture.socket.events(...online);
+  fixture.socket.breaks();
+  await fixture.pass(1000);
+  fixture.socket.welcome({ snapshot: { ...SNAPSHOT, roster } });
+  const told = heard(client, "presence");
+  fixture.socket.events(online[0]!);
+  await fixture.pass(1500);
+  // A server that has no time has not listed them yet either.
+  const [ping] = fixture.socket.commands("ping");
+  await fixture.pass(5000);
+  assert.deepEqual(told.map(({ user }) => user), ["bob"]);
+  fixture.socket.says({ t: "ok", id: ping!["id"], value: { serverTime: 1 } });
+  await fixture.pass(249);
+  assert.deepEqual(told.map(({ user }) => user), ["bob"]);
+  await fixture.pass(1);
+  assert.deepEqual(told.map(({ user, show }) => [user, show]), [["bob", "away"], [
+    "cid",
+    "offline",
+  ]]);
+  const shows = [...client.contacts.values()].map(({ presence }) => presence.show);
+  assert.deepEqual(shows, ["away", "offline"]);
+});
+
+Deno.test("createClient: a reply to an earlier connection does not end the wait for who is online", async () => {
+  const { fixture, shows } = await withContacts();
+  fixture.random = 1;
+  fixture.socket.breaks();
+  await fixture.pass(500);
+  fixture.socket.welcome(RESUMED);
+  await fixture.pass(1500);
+  assert.equal(fixture.socket.commands("ping").length, 1);
+  fixture.socket.breaks();
+  await fixture.pass(1000);
+  fixture.socket.welcome(RESUMED);
+  const [again] = fixture.socket.commands("ping");
+  fixture.socket.says({ t: "ok", id: again!["id"], value: { serverTime: 1 } });
+  await fixture.pass(1400);
+  assert.deepEqual(shows(), ["away", "away"]);
+  fixture.socket.events(shown("bob"), shown("cid"));
 });
 
 Deno.test("11: a contact that is new to the client and may return is unknown until it is known", async () => {

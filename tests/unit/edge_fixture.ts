@@ -11,10 +11,10 @@ import type {
   PresenceOfDevice,
   Snapshot,
 } from "../../shard/ops.ts";
+import { UNDECIDED } from "../../shard/presence/returning.ts";
 import { createEdge, type Edge } from "../../server/edge/edge.ts";
 import type { Trial } from "../../server/edge/edge_deps.ts";
 import {
-  type CloseReason,
   type EdgeCounters,
   type EdgeLimits,
   newEdgeCounters,
@@ -22,7 +22,6 @@ import {
   type OpenSession,
   type PollBatch,
   type Session,
-  type Sink,
 } from "../../server/edge/types.ts";
 import { JSON_CODEC } from "../../server/v1/encode.ts";
 import type { EdgeRouter } from "../../server/node/router.ts";
@@ -30,6 +29,9 @@ import { Prng, simRandom } from "../sim/prng.ts";
 import { memoryLog, simRetries } from "../sim/sim_ports.ts";
 import { VirtualTime } from "../sim/virtual_time.ts";
 import { EDGE_LIMITS } from "../sim/limits.ts";
+import { FakeSink, type Wire } from "./fake_sink.ts";
+
+export { FakeSink, type Wire };
 
 export const MAILBOX = "mailboxMAILBOX00" as MailboxId;
 export const EXPIRES_AT = Date.UTC(2025, 0, 31);
@@ -90,6 +92,8 @@ export class FakeRouter implements EdgeRouter {
   readonly denied = new Set<string>();
   /** What some of those are shown all the same: when the user was last seen. */
   readonly frozen = new Map<string, number>();
+  /** Users whose home cells have not replied. */
+  readonly undecided = new Set<string>();
   readonly mailboxes = new Map<string, MailboxEvent[]>();
   /** Events before this one are not retained. */
   firstSeq = 1;
@@ -188,13 +192,14 @@ export class FakeRouter implements EdgeRouter {
   }
 
   #presence({ watcher, watched, watchedId }: InterestItem): InterestAnswer {
-    const denied = this.denied.has(`${watcher}>${watched}`);
-    const devices = this.online.get(watched) ?? [];
-    const lastSeen = this.lastSeen.get(watched) ?? 0;
+    const none = { watcher, watched, lastSeen: null };
+    if (this.undecided.has(watched)) return { ...none, presence: { watchedId, ...UNDECIDED } };
+    const pair = `${watcher}>${watched}`;
+    const frozen = this.frozen.get(pair) ?? null;
+    if (this.denied.has(pair)) return { ...none, presence: null, lastSeen: frozen };
     const { epoch, version } = this;
-    const presence = denied ? null : { watchedId, epoch, version, devices, lastSeen };
-    const frozen = this.frozen.get(`${watcher}>${watched}`) ?? null;
-    return { watcher, watched, presence, lastSeen: denied ? frozen : null };
+    const [devices, lastSeen] = [this.online.get(watched) ?? [], this.lastSeen.get(watched) ?? 0];
+    return { ...none, presence: { watchedId, epoch, version, devices, lastSeen } };
   }
 
   announced(lo: number, hi: number, epoch: number): void {
@@ -216,56 +221,6 @@ export class FakeRouter implements EdgeRouter {
   /** How often an operation was asked for. */
   count(op: OpName): number {
     return this.asked.filter((request) => request.op === op).length;
-  }
-}
-
-/** An event as clients parse it. */
-export type Wire = Readonly<Record<string, unknown>>;
-
-/** A sink that takes what it is sent at once, or nothing. */
-export class FakeSink implements Sink {
-  readonly frames: string[] = [];
-  taking = true;
-  closed: { readonly reason: CloseReason; readonly retryAfterMs: number | undefined } | null = null;
-  terminated = false;
-  #buffered = 0;
-
-  send(text: string): void {
-    if (this.closed !== null || this.terminated) return;
-    this.frames.push(text);
-    if (!this.taking) this.#buffered += text.length;
-  }
-
-  bufferedBytes(): number {
-    return this.#buffered;
-  }
-
-  close(reason: CloseReason, retryAfterMs?: number): void {
-    this.closed ??= { reason, retryAfterMs };
-  }
-
-  terminate(): void {
-    this.terminated = true;
-    this.#buffered = 0;
-  }
-
-  /** Why it was closed; "" while it is open. */
-  reason(): string {
-    return this.closed?.reason ?? "";
-  }
-
-  /** Takes so many of the bytes that wait. */
-  take(bytes = Infinity): void {
-    this.#buffered = Math.max(0, this.#buffered - bytes);
-  }
-
-  /** All events sent so far. */
-  events(): readonly Wire[] {
-    return this.frames.flatMap((text) => (JSON.parse(text) as { ev: Wire[] }).ev);
-  }
-
-  of(kind: string): readonly Wire[] {
-    return this.events().filter((event) => event["k"] === kind);
   }
 }
 
@@ -319,7 +274,6 @@ export function rig(limits: Partial<EdgeLimits> = {}, trial?: Trial): Rig {
     edge.open({ ...defaults, ...options }, (result) => opening.results.push(result));
     return opening;
   };
-  const deliver = (packet: EdgePacket) => edge.deliver(packet);
   return {
     edge,
     router,
@@ -333,28 +287,32 @@ export function rig(limits: Partial<EdgeLimits> = {}, trial?: Trial): Rig {
       time.runFor(0);
       return { session, sink: opening.sink };
     },
-    deliver,
+    deliver: (packet) => edge.deliver(packet),
     push(session, bodies) {
       const events = router.append(session.user, bodies);
-      deliver({ kind: "events", owner: session.user, sinceMs: 0, sessions: [session.id], events });
+      edge.deliver({
+        kind: "events",
+        owner: session.user,
+        sinceMs: 0,
+        sessions: [session.id],
+        events,
+      });
     },
     presence(watched, devices, lastSeen = 0) {
       router.online.set(watched, devices);
       router.lastSeen.set(watched, lastSeen);
-      const version = ++router.version;
-      const watchedId = idOf(watched);
-      const sinceMs = time.nowMs;
-      const { epoch } = router;
-      const about = { watched: name(watched), watchedId, epoch, version, devices, lastSeen };
-      deliver({ kind: "presence", sinceMs, ...about });
+      router.version++;
+      const { epoch, version } = router;
+      const about = { watched: name(watched), watchedId: idOf(watched), devices, lastSeen };
+      edge.deliver({ kind: "presence", sinceMs: time.nowMs, epoch, version, ...about });
     },
   };
 }
 
 /** What an opening has come to, which must be a session. */
 export function opened({ results }: Opening): OpenedSession {
-  const result = results[0];
-  if (results.length !== 1 || result === undefined || !result.ok) {
+  const [result] = results;
+  if (results.length !== 1 || result?.ok !== true) {
     throw new Error(`not opened: ${JSON.stringify(results)}`);
   }
   return result.value;

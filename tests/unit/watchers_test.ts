@@ -14,6 +14,7 @@ class FakeWatcher implements Watcher {
   readonly watched: Watched[] = [];
   frozen: Map<AccountName, Watched> | null = null;
   refused: Watcher["refused"] = null;
+  undecided: Watcher["undecided"] = null;
   alive = true;
   readonly told: string[] = [];
 

@@ -29,8 +29,10 @@ import { offline } from "./error.js";
  * }} MailboxHost
  */
 
-/** Contacts that the server has not listed so long after the welcome are offline (ms). */
+/** Contacts that the server has not listed so long after the welcome are offline, if it is not slow (ms). */
 const LISTED_MS = 1500;
+/** A server that has just replied has sent by then what it had to send before (ms). */
+const REPLIED_MS = 250;
 /** A connection that is back so soon leaves the presence of contacts as it was (ms). */
 const UNKNOWN_MS = 2000;
 
@@ -106,7 +108,10 @@ export class Mailbox {
     }
   }
 
-  /** Contacts that are not listed after the welcome are offline. */
+  /**
+   * Contacts that are not listed after the welcome are offline. It may be late for what this side, the
+   * network or the server lacks time for: the server is asked for a reply first.
+   */
   #expectPresence() {
     this.#stop.listed();
     this.#unlisted = new Set();
@@ -115,9 +120,22 @@ export class Mailbox {
       if (presence.show !== "offline") this.#unlisted.add(name);
     }
     if (otherDevices.show !== "offline") this.#unlisted.add(String(this.#host.record.who?.user));
-    this.#stop.listed = this.#host.env.after(LISTED_MS, () => {
+    const { env } = this.#host;
+    const end = () => {
       for (const user of this.#unlisted) this.#shown({ user, show: "offline" });
+    };
+    let stopped = false;
+    let stop = env.after(LISTED_MS, () => {
+      if (this.#unlisted.size === 0) return;
+      const replied = () => {
+        if (!stopped) stop = env.after(REPLIED_MS, end);
+      };
+      this.#host.ask("ping", {}).then(replied, replied);
     });
+    this.#stop.listed = () => {
+      stopped = true;
+      stop();
+    };
   }
 
   /** @param {boolean} reset */

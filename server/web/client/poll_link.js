@@ -116,7 +116,11 @@ export class PollLink {
     const { method, path, not = [], headers = {} } = asRequest(op.t, op.fields);
     const rest = Object.entries(op.fields).filter(([name]) => !not.includes(name));
     const body = method === "POST" || method === "PUT" ? Object.fromEntries(rest) : undefined;
-    this.#request(method, path, { headers, ...(body === undefined ? {} : { body }) }).then(
+    // Events come over another connection than replies, which tell nothing of them.
+    const reply = op.t === "ping"
+      ? Promise.resolve({})
+      : this.#request(method, path, { headers, ...(body === undefined ? {} : { body }) });
+    reply.then(
       (value) => {
         this.#strikes = 0;
         this.host.settled(this, op, null, value);
