@@ -115,6 +115,27 @@ inBrowser(
 );
 
 inBrowser(
+  "13: chat: what a passkey is asked for ends when somebody signs in by password meanwhile",
+  [],
+  async ({ browser, server }) => {
+    const { cdp, authenticatorId, page, person } = await open(browser, "fay", server.url);
+    await person.signUp(PASSWORD);
+    await addFirst(page, "Laptop");
+    await part(page).getByRole("button", { name: "Remove the passkey Laptop" }).click();
+    await part(page).getByRole("button", { name: "Use a passkey" }).click();
+    await told(page, "The passkey is removed.");
+    await forget(page);
+    // The authenticator has it still; its user has not touched it yet.
+    await cdp.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled: false });
+    await page.locator("#passkey-go").click();
+    await page.locator("#passkey-go:disabled").waitFor();
+    await person.signIn(PASSWORD);
+    await page.locator("#passkey-go:enabled").waitFor({ state: "attached" });
+    assert.deepEqual(person.faults, []);
+  },
+);
+
+inBrowser(
   "13: chat: axe-core finds nothing moderate or worse where passkeys are (A25)",
   [],
   async ({ browser, server }) => {

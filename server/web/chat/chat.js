@@ -224,11 +224,12 @@ async function enter(client, remember, end) {
 /**
  * Signs in with a passkey alone; rejects where that fails.
  * @param {boolean} remember
+ * @param {AbortSignal} signal somebody has signed in otherwise meanwhile
  */
-async function runPasskey(remember) {
+async function runPasskey(remember, signal) {
   const client = newClient(remember);
   try {
-    await enter(client, remember, () => client.signInWithPasskey());
+    await enter(client, remember, () => client.signInWithPasskey({ signal }));
   } catch (error) {
     client.close();
     throw error;

@@ -47,7 +47,7 @@ export class SignIn {
   /**
    * @param {{
    *   remember: boolean, told: string, invite: string | null, run: Run,
-   *   runPasskey: (remember: boolean) => Promise<void>
+   *   runPasskey: (remember: boolean, signal: AbortSignal) => Promise<void>
    * }} options
    */
   constructor(options) {
@@ -152,7 +152,7 @@ export class SignIn {
   }
 
   async #byPasskey() {
-    await this.#options.runPasskey(this.#remember.checked);
+    await this.#options.runPasskey(this.#remember.checked, this.#left.signal);
     this.#left.abort();
     this.#form.reset();
   }
