@@ -99,12 +99,16 @@ export class PasskeyPart {
         make("bdi", {}, name),
         make("span", { class: "quiet" }, about),
       ),
-      button(t.passkeys.rename, () => this.#askName(passkey), {
-        "aria-label": t.passkeys.renameNamed(name),
-      }),
-      button(t.common.remove, () => this.#askRemove(means, passkey), {
-        "aria-label": t.passkeys.removeNamed(name),
-      }),
+      make(
+        "span",
+        { class: "keys" },
+        button(t.passkeys.rename, () => this.#askName(passkey), {
+          "aria-label": t.passkeys.renameNamed(name),
+        }),
+        button(t.common.remove, () => this.#askRemove(means, passkey), {
+          "aria-label": t.passkeys.removeNamed(name),
+        }),
+      ),
     );
   }
 
