@@ -100,7 +100,8 @@ export class Incoming {
     const node = cellNode(cell);
     if (message.kind !== "interest" && message.kind !== "uninterest") return;
     if (!this.#isNew(node, to, message)) return;
-    this.doubted.said(node, to);
+    // A question about nobody does not say that somebody watches.
+    if (message.kind !== "interest" || message.watchers.length > 0) this.doubted.said(node, to);
     if (message.kind === "interest") {
       const items = itemsOf(to, message);
       this.interest({ kind: "interest", request: message.asked, node, items });

@@ -66,8 +66,13 @@ export const MOVED: readonly Mutant[] = [
     ],
     [
       "doubt interests that are registered again",
-      "    this.doubted.said(node, to);\n",
-      "",
+      "message.watchers.length > 0) this.doubted.said(node, to);",
+      "message.watchers.length > 0);",
+    ],
+    [
+      "take a question about nobody for a sign that somebody watches",
+      'if (message.kind !== "interest" || message.watchers.length > 0) this',
+      "this",
     ],
   ),
   ...inTested(

@@ -52,3 +52,17 @@ Deno.test("12: an interest that the next owner does not know ends, though its us
   w.f.settle(15_000);
   assert.ok(!isWatched());
 });
+
+Deno.test("12: a late question about nobody does not end the doubt whether somebody watches (seed 3453)", () => {
+  const w = new Watching();
+  const isWatched = takenOver(w);
+  w.f.settle(1000);
+  const { clock } = w.b.process;
+  const now = { mono: clock.monoMs(), wall: clock.wallMs() };
+  const question = { kind: "interest", epoch: 1, asked: 1 } as const;
+  const message = { ...question, watchedId: w.ids[1], watchers: [] } as const;
+  const packet = { kind: "proxy", from: BOB, to: BOB, cell: w.a.name, message } as const;
+  w.b.node.shardOf(BOB).step(now, { kind: "packet", packet, hops: 1 });
+  w.f.settle(15_000);
+  assert.ok(!isWatched());
+});
