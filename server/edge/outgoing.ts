@@ -108,7 +108,7 @@ export class Outgoing {
 
   /** The user's own presence is that of the other devices; null where it needs no event. */
   #encodeOwn(user: Watched): string | null {
-    if (user.pending && user.devices.length === 0) {
+    if (user.unknown) {
       this.othersShown = true;
       return this.#encode(user);
     }

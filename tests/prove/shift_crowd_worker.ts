@@ -6,6 +6,7 @@ import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import { Prng } from "../sim/prng.ts";
 import { pause } from "./cell_load.ts";
+import { MOVED_SLOWER } from "../../server/web/client/connection.js";
 import { type RetryPolicy, retryWaitMs } from "../../shard/retry.ts";
 
 /** Who comes, and where to. */
@@ -24,8 +25,6 @@ export interface CrowdReport {
 /** All come within so long (ms); then again as the client library does. */
 const SPREAD_MS = 1000;
 const AGAIN: RetryPolicy = { leastMs: 0, baseMs: 500, capMs: 30_000, askedMaxMs: 600_000 };
-/** Where they are sent on, the time between tries grows so many times slower: see `connection.js`. */
-const MOVED_SLOWER = 4;
 /** They come from so many addresses. */
 const ADDRESSES = 200;
 const REPORT_MS = 250;

@@ -55,6 +55,13 @@ const FINAL = ["unauthorized", "forbidden", "unsupported"];
 /** Refusals of a greeting that a repetition can change; after every other one it gives up. */
 const AGAIN = [...PASSING, ...REPLACED, "shutdown", "slow", "idle", "signed_out", "protocol"];
 
+/**
+ * The waits between tries at a server that sends on grow so many times slower: it serves others, and soon
+ * knows who has taken over from a server that is lost. Of a hundred clients, all are to find that one
+ * within 6 s.
+ */
+export const MOVED_SLOWER = 4;
+
 /** See the head of this file. */
 export class Connection {
   #env;
@@ -324,9 +331,7 @@ export class Connection {
       addresses.forgetTries();
       return this.backoffMs(1, retryAfterMs);
     }
-    // One that sends on serves others, and soon knows who has taken over from a server that is lost:
-    // of a hundred clients, all are to find that one within 6 s.
-    const slower = code === "moved" ? 4 : 1;
+    const slower = code === "moved" ? MOVED_SLOWER : 1;
     addresses.failed(this.#at, nowMs, (tries) => {
       return this.backoffMs(Math.ceil(tries / slower), retryAfterMs);
     });
