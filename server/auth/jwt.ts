@@ -2,6 +2,7 @@
  * Tokens of outside issuers (JWT, RFC 7519, as RFC 8725 says to take them): which are taken, and
  * whose they are. Verifying uses WebCrypto's promises; behind `JwtVerifier` there are callbacks.
  */
+import { decodeBase64Url, encodeBase64Url } from "byte-encodings/base64url";
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
 import type { AccountName } from "../../shard/name/ids.ts";
 import { JwtConfigError } from "./jwt_error.ts";
@@ -114,6 +115,16 @@ async function verifySigned(jwt: string, issuer: Issuer, wallMs: number): Promis
   throw new errors.JOSEAlgNotAllowed("no configured key fits the token's alg and kid");
 }
 
+/**
+ * Whether the signature is the only text for its bytes, which leave bits of the last character over:
+ * libraries skip those, and white space, so that one token would have many texts. What stands before
+ * it is signed as it is written.
+ */
+function isCanonical(jwt: string): boolean {
+  const signature = jwt.slice(jwt.lastIndexOf(".") + 1);
+  return encodeBase64Url(decodeBase64Url(signature)) === signature;
+}
+
 async function check(
   issuers: ReadonlyMap<string, Issuer>,
   jwt: string,
@@ -121,6 +132,7 @@ async function check(
 ): Promise<JwtCheck> {
   if (jwt.length > JWT_LENGTH_MAX) return refuse(`longer than ${JWT_LENGTH_MAX} characters`);
   try {
+    if (!isCanonical(jwt)) return refuse("the signature is not in base64url as RFC 4648 has it");
     // Not verified yet: it only chooses whose keys must have signed.
     const issuer = issuers.get(decodeJwt(jwt).iss ?? "");
     if (issuer === undefined) return refuse("the issuer is not configured");

@@ -194,6 +194,15 @@ Deno.test("JwtVerifier: refuses forged tokens", async () => {
   }
 });
 
+Deno.test("JwtVerifier: takes a signature in one text only", async () => {
+  const jwt = await sign();
+  // 256 bytes leave four bits of the last character over.
+  const last = String.fromCharCode(jwt.charCodeAt(jwt.length - 1) + 1);
+  const others = [jwt.slice(0, -1) + last, `${jwt}=`, `${jwt}==`, `${jwt}\n`, ` ${jwt}`];
+  for (const text of others) assert.notEqual(await refusal(text), "accepted", text.slice(-4));
+  assert.equal((await verify(jwt)).ok, true);
+});
+
 Deno.test("JwtVerifier: each issuer is held to its own keys", async () => {
   const other = "https://other.example";
   const verifier = await openJwtVerifier([
