@@ -48,15 +48,15 @@ import { addCellViews } from "./ops/cell_view.ts";
 import type { LiveFeed } from "./ops/live/feed.ts";
 import { JSON_CODEC } from "./v1/encode.ts";
 import { makeConnector } from "./v1/connection.ts";
+import { frontLostHomes, frontRelay } from "./front_abroad.ts";
 import { frontSignIn, type SignInFiles } from "./front_sign_in.ts";
 import { elsewhere, FrontShared } from "./front_shared.ts";
 import { CellServers, wantsClients } from "./v1/servers.ts";
 import { ServersNotice } from "./v1/servers_notice.ts";
 import { ChangingVerifier } from "./auth/changing_verifier.ts";
 import type { ReloadCounters } from "./http/reload_counters.ts";
-import { Relay } from "./v1/relay.ts";
-import { systemRelayWires } from "./system/relay_wires.ts";
-import type { CellName } from "../shard/name/ids.ts";
+import type { LostHomes } from "./v1/lost_homes.ts";
+import type { Relay } from "./v1/relay.ts";
 import { Shedding } from "./edge/shedding.ts";
 import { SignInQueue } from "./http/sign_in_queue.ts";
 import { makeProtocol } from "./v1/protocol.ts";
@@ -98,6 +98,7 @@ class NodeFront implements Front {
   readonly #servers: CellServers;
   readonly #proxies: TrustedProxies;
   readonly #relay: Relay | null;
+  readonly #lostHomes: LostHomes | null;
   readonly #pages = new CellPages(() => this.#publicUrls(), {
     monoMs: () => this.#open.ports.clock.monoMs(),
   });
@@ -136,7 +137,8 @@ class NodeFront implements Front {
     this.#addresses = createAddressRate(config, ports.clock, counters);
     this.#servers = new CellServers(() => node.nodes, ports.clock, () => elsewhere(open));
     this.#proxies = new TrustedProxies(config.server.trustedProxies, open.relays);
-    this.#relay = this.#makeRelay();
+    this.#relay = frontRelay(config, open, this.#servers);
+    this.#lostHomes = frontLostHomes(config, open);
     this.#rules = this.#makeRules();
     this.#verifier = files.verifier === null ? null : new ChangingVerifier(files.verifier);
     this.#turns = new Turns(ports.clock, ports.timers);
@@ -198,6 +200,7 @@ class NodeFront implements Front {
       evacuation: cellEvacuation(this.#open),
       stores: { own: standby?.member ?? null, station },
       relayed: () => this.#relay?.open ?? new Map<string, number>(),
+      waiting: () => this.#lostHomes?.waiting ?? new Map<string, number>(),
       keeper: this.#keeper,
       process,
       connections,
@@ -219,20 +222,6 @@ class NodeFront implements Front {
     if (verifier) this.#verifier?.change(verifier);
     if (tls) this.#tls = this.reloads.certificate = tls;
     this.#door?.change(httpOptions(config, this.#tls, false));
-  }
-
-  #makeRelay(): Relay | null {
-    const { cells, ports, relays } = this.#open;
-    const { relay, relayMax } = this.#config.cells;
-    if (!relay || cells === null || relays === null) return null;
-    return new Relay({
-      ...ports,
-      wires: systemRelayWires(),
-      proofs: relays,
-      perCellMax: relayMax,
-      addressesOf: (cell) => cells.addressesOf(cell as CellName) ?? [],
-      servers: () => this.#servers.all(),
-    });
   }
 
   #makeShedding(): Shedding {
@@ -267,6 +256,7 @@ class NodeFront implements Front {
       domain: this.#config.server.domain,
       servers: this.#servers,
       ...(this.#relay === null ? {} : { relay: this.#relay }),
+      ...(this.#lostHomes === null ? {} : { lostHomes: this.#lostHomes }),
       signInQueue: this.#signInQueue,
       admit: (kind) => this.#keeper.admit(kind),
       open: this.#edge.open.bind(this.#edge),

@@ -42,7 +42,7 @@ export interface Failure {
   readonly message: string;
   /** Milliseconds after which a repetition makes sense; absent where it never does. */
   readonly retryAfterMs?: number;
-  /** Of `moved`: the name of the cell, … */
+  /** Of `moved`, and of `unavailable` where its servers are not known: the name of the cell, … */
   readonly cell?: string;
   /** … and the addresses of its servers, where they are known. */
   readonly servers?: readonly string[];

@@ -49,10 +49,12 @@ export class Abroad {
    * give up when they are to go to a cell of which they get no address.
    */
   named<T>(result: Result<T>): Result<T> {
-    if (result.ok || result.cell === undefined) return result;
-    const servers = this.#cells.addressesOf(result.cell as CellName);
+    if (result.ok || result.code !== "moved" || result.cell === undefined) return result;
+    const { cell } = result;
+    const servers = this.#cells.addressesOf(cell as CellName);
     if (servers !== null) return { ...result, servers };
-    return fail("unavailable", `Servers of cell ${result.cell} are not known yet`, UNKNOWN_MS);
+    const message = `Servers of cell ${cell} are not known yet`;
+    return { ...fail("unavailable", message, UNKNOWN_MS), cell };
   }
 
   /** Sends what a shard has for another cell. */

@@ -86,6 +86,7 @@ export interface MetricsSources {
   readonly stores: StoresHere;
   /** Clients that are passed on to other cells, by cell. */
   readonly relayed?: () => ReadonlyMap<string, number>;
+  readonly waiting?: () => ReadonlyMap<string, number>;
   readonly retries: Retries;
   readonly keeper: AdmissionControl;
   readonly signInQueue: Pick<SignInQueue, "waiting" | "refused">;
@@ -132,7 +133,7 @@ export function frontMetrics(sources: MetricsSources): () => Promise<Response> {
   const to = new Exporter(SERIES);
   registerCounters(to, counters);
   registerNode(to, sources.node, sources.retries);
-  registerCells(to, sources.cells, sources.relayed);
+  registerCells(to, sources.cells, sources.relayed, sources.waiting);
   registerMoves(to, counters, sources.evacuation);
   registerStandby(to, sources.stores);
   registerEdge(to, counts.edge, () => edge.gauges());

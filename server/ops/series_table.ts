@@ -255,6 +255,11 @@ export const SERIES: readonly Series[] = [
     "Connections and requests of clients that are passed on to another cell now.",
     "cell",
   ),
+  gauge(
+    "roost_cells_waiting_clients",
+    "Clients whose home is a cell that cannot be reached now, which wait for that.",
+    "cell",
+  ),
   counter("roost_cells_frames_sent_total", "Frames sent to another cell.", "cell"),
   counter("roost_cells_frame_bytes_total", "Bytes of these frames.", "cell"),
   counter("roost_cells_sent_bytes_total", "Bytes that they took, compressed.", "cell"),

@@ -1,18 +1,17 @@
 /**
  * The WebSocket protocol as a state machine without a socket:
- * greeting (see there) → opening → attached → closed.
+ * greeting (see there) → opening → attached → closed, or waiting for a lost home before a refusal.
  *
- * Bounds: one sign-in per connection, refused ones close it; at most `inFlightMax` commands without
- * an answer; a token bucket of commands for each device; returns are not made for a client that does not read; and
- * a second bucket, the refusalAllowance, of refusals, whose end is the end of the connection.
+ * Bounds: one sign-in per connection; `inFlightMax` commands without an answer; a token bucket of
+ * commands for each device, and one of refusals, whose end ends it; no large answers left unread.
  */
-import type { Withdraw } from "../node/router.ts";
 import { parseCursor } from "../../shard/name/ids.ts";
-import { type RelayClient, relayClient, type RelayedConnection } from "./relay.ts";
+import { type RelayClient, relayClient } from "./relay.ts";
 import { errorFrame } from "./encode.ts";
 import { fail, type Failure, type Result } from "../../shard/errors.ts";
 import type { CloseReason, OpenedSession, OpenSession, Session, Sink } from "../edge/types.ts";
 import type { WireConnection, WireHandler } from "./wire.ts";
+import type { ConnectionState } from "./connection_state.ts";
 import { type Command, type CommandContext, type JsonText, routerOf } from "./command.ts";
 import type { SignInKind } from "../http/counters.ts";
 import { objectText } from "../text/json_text.ts";
@@ -54,14 +53,6 @@ export function makeConnector(deps: ConnectionDeps): (wire: WireConnection) => W
   return (wire) => new Connection(deps, commands, throttles, wire);
 }
 
-type State =
-  | { readonly kind: "greeting"; readonly greeting: Greeting }
-  | { readonly kind: "opening"; withdraw: Withdraw }
-  | { readonly kind: "attached"; readonly ctx: CommandContext }
-  /** The account's home in another cell has the connection. */
-  | { readonly kind: "relayed"; readonly to: RelayedConnection }
-  | { readonly kind: "closed" };
-
 /**
  * It stands between the edge and the transport's sink as a sink of its own, so that nothing the
  * client sends after its session was ended can still be done.
@@ -76,7 +67,7 @@ class Connection implements WireHandler, Sink {
   readonly #unread: Unread;
   /** Made at the first refusal: most never need it. */
   #refusalAllowance: TokenBucket | null = null;
-  #state: State;
+  #state: ConnectionState;
   /** The session to tell when the transport is gone, whatever the state is by then. */
   #session: Session | null = null;
   /** The greeting's frame, as long as it may have to be passed on. */
@@ -100,7 +91,7 @@ class Connection implements WireHandler, Sink {
     this.#unread = new Unread(deps.connection.unreadBytesMax, wire.sink);
     const greeting = new Greeting(deps, deps.connection.helloTimeoutMs, wire.address, {
       send: (text) => this.send(text),
-      refuse: (name, failure, kind) => this.#refuse(name, failure, kind),
+      refuse: (...refused) => this.#refuse(...refused),
       proved: (proved, leave) => this.#open(proved, leave),
     });
     this.#state = { kind: "greeting", greeting };
@@ -134,6 +125,7 @@ class Connection implements WireHandler, Sink {
         if (this.#deps.relay !== undefined && this.#wire.relayed !== true) this.#first ??= text;
         return this.#state.greeting.frame(frame["t"], frame);
       case "opening":
+      case "waiting":
         return this.#refuse("early", fail("bad_request", EARLY), null);
       case "attached":
         return this.#command(this.#state.ctx, frame["t"], frame);
@@ -188,12 +180,15 @@ class Connection implements WireHandler, Sink {
       waits: (withdraw) => state.withdraw = withdraw,
       sink: this,
     };
-    const state: State & { readonly kind: "opening" } = { kind: "opening", withdraw: () => {} };
+    const state: ConnectionState & { readonly kind: "opening" } = {
+      kind: "opening",
+      withdraw: () => {},
+    };
     this.#state = state;
     const opened = (result: Result<OpenedSession>) => {
       if (!result.ok) {
         noteTokenFailure(this.#deps, this.#wire.address, result);
-        return this.#refuse(wanted.greeting, result, kind);
+        return this.#refuse(wanted.greeting, result, kind, wanted.input.wait);
       }
       this.#welcome(proved, result.value);
     };
@@ -346,7 +341,9 @@ class Connection implements WireHandler, Sink {
   }
 
   /** Refuses the sign-in, which ends the connection: every try costs the client a connection. */
-  #refuse(greeting: string, failure: Failure, kind: SignInKind | null): void {
+  #refuse(greeting: string, failure: Failure, kind: SignInKind | null, wait = 0): void {
+    const later = (refusal: Failure) => this.#refuse(greeting, refusal, kind);
+    if (wait > 0 && this.#holds(failure, wait, later)) return;
     this.#deps.observe(greeting, failure.code);
     if (kind !== null) this.#deps.signedIn(kind, failure.code);
     if (this.#state.kind === "closed") return;
@@ -355,6 +352,14 @@ class Connection implements WireHandler, Sink {
     if (failure.code === "moved" && first !== null) return this.#relay(failure, first);
     this.send(errorFrame(failure, null));
     this.#end(failure.retryAfterMs);
+  }
+
+  /** Whether it waits for its home instead; one that another cell has passed on does not. */
+  #holds(failure: Failure, wait: number, later: (refusal: Failure) => void): boolean {
+    if (this.#state.kind === "closed" || this.#wire.relayed === true) return false;
+    const leave = this.#deps.lostHomes?.hold(failure, wait, later) ?? null;
+    if (leave !== null) this.#state = { kind: "waiting", leave };
+    return leave !== null;
   }
 
   #relay(moved: Failure, first: string): void {
@@ -389,6 +394,7 @@ class Connection implements WireHandler, Sink {
     if (state.kind === "greeting") state.greeting.stop();
     // Attached late, it would replace the session of a client that has returned by another node.
     else if (state.kind === "opening") state.withdraw();
+    else if (state.kind === "waiting") state.leave();
     else if (state.kind === "relayed") state.to.close();
   }
 }

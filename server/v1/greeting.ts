@@ -43,8 +43,11 @@ export interface Proved {
 /** What a greeting does to its connection. */
 export interface GreetingOutput {
   send(text: string): void;
-  /** `name` is what was refused, `kind` the way of a sign-in that was: for metrics. */
-  refuse(name: string, failure: Failure, kind: SignInKind | null): void;
+  /**
+   * `name` is what was refused, `kind` the way of a sign-in that was: for metrics. `wait`: how long the
+   * client waits for a home that cannot be reached (s).
+   */
+  refuse(name: string, failure: Failure, kind: SignInKind | null, wait: number): void;
   /** `leave`: its turn in the sign-in queue, which lasts until the session is open; null where it has none. */
   proved(proved: Proved, leave: Leave | null): void;
 }
@@ -70,6 +73,7 @@ export class Greeting {
   #leave: Leave | null = null;
   /** How somebody tries to sign in; null until that is known. */
   #kind: SignInKind | null = null;
+  #wait = 0;
 
   /** `timeoutMs`: time for the first frame, and again for the answer to a challenge. */
   constructor(host: ProtocolHost, timeoutMs: number, address: string, output: GreetingOutput) {
@@ -117,6 +121,7 @@ export class Greeting {
     const { value } = checked;
     const kind = value.t === "register" ? "register" : signInKind(value.auth);
     this.#kind = kind;
+    if (value.t === "hello") this.#wait = value.wait ?? 0;
     const refusal = this.#host.admit("signIn");
     if (refusal !== null) return this.#refuse(t, refusal);
     this.#enter({ kind: "proving" });
@@ -207,7 +212,7 @@ export class Greeting {
   #refuse(name: string, failure: Failure): void {
     if (this.#state.kind === "over") return;
     this.#enter({ kind: "over" });
-    this.#output.refuse(name, failure, this.#kind);
+    this.#output.refuse(name, failure, this.#kind, this.#wait);
   }
 
   /** Every change of state ends the wait for the client. */

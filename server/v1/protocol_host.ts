@@ -10,6 +10,7 @@ import type { Relays } from "./relay.ts";
 import type { Router } from "../node/router.ts";
 import type { Runtime } from "../node/ports.ts";
 import type { SignInQueue } from "../http/sign_in_queue.ts";
+import type { WaitsForHome } from "./lost_homes.ts";
 
 /** See the head of this file. Each part takes what it uses of it. */
 export interface ProtocolHost extends Runtime, Counting {
@@ -24,6 +25,8 @@ export interface ProtocolHost extends Runtime, Counting {
   readonly servers: PublicServers;
   /** Passes clients on to other cells; absent where they are sent there instead. */
   readonly relay?: Relays;
+  /** Where clients wait whose home cannot be reached; absent in a lone cell. */
+  readonly lostHomes?: WaitsForHome;
   /** Where sign-ins wait for their turn. */
   readonly signInQueue: Pick<SignInQueue, "enter">;
   /** Whether the node takes new work of this kind now; a refusal where it does not. */

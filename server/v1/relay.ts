@@ -8,6 +8,7 @@ import type { CloseReason, Sink } from "../edge/types.ts";
 import { errorFrame } from "./encode.ts";
 import { errorResponse } from "../http/response.ts";
 import { fail, type Failure } from "../../shard/errors.ts";
+import { movedTo } from "./lost_homes.ts";
 import { isObject } from "../text/validate.ts";
 import { RELAY_HEADER, type RelayProofs } from "../http/relay_proof.ts";
 import { RelayedSocket } from "./relayed_socket.ts";
@@ -119,8 +120,7 @@ export class Relay implements Relays {
   }
 
   movedTo(cell: string): Failure {
-    const servers = this.#deps.addressesOf(cell);
-    return { ...fail("moved", `Sign in at cell ${cell}`), cell, servers };
+    return movedTo(cell, this.#deps.addressesOf(cell));
   }
 
   async request(moved: Failure, request: RelayedRequest): Promise<Response> {

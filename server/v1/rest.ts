@@ -24,6 +24,8 @@ import {
   type RestDeps,
   type Route,
 } from "./rest_call.ts";
+import { heldRequest } from "./lost_homes.ts";
+import { RELAY_HEADER } from "../http/relay_proof.ts";
 import { isRelayed, relayRequest } from "./relay_request.ts";
 import { type ExchangeLimits, Exchanges } from "./exchanges.ts";
 import { OIDC_FINISH, oidcRoutes } from "./oidc_routes.ts";
@@ -184,10 +186,12 @@ async function ended(
   input: Readonly<Record<string, unknown>> | null,
 ): Promise<Response> {
   const request = c.req.raw;
-  const response = refused(deps, route, request, failure);
+  const waits = route.id === "openSession" && !request.headers.has(RELAY_HEADER);
+  const refusal = waits ? await heldRequest(deps.lostHomes, request, failure) : failure;
+  const response = refused(deps, route, request, refusal);
   // Only the cell that began a way to an issuer can end it.
-  if (route.id === OIDC_FINISH || !isRelayed(deps, request, failure)) return response;
-  return await relayRequest(deps, route, c, failure, input);
+  if (route.id === OIDC_FINISH || !isRelayed(deps, request, refusal)) return response;
+  return await relayRequest(deps, route, c, refusal, input);
 }
 
 function count(deps: RestDeps, route: Route, request: Request, outcome: "ok" | ErrorCode): void {

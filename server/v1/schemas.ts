@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type { ProtocolLimits } from "./limits.ts";
 import { SECOND_CHARS_MAX } from "../auth/second_seal.ts";
+import { HOME_WAIT_SECONDS_MAX } from "./lost_homes.ts";
 import { exceedsBytes } from "../text/utf8.ts";
 import { REACTIONS_MAX } from "../../shard/message/note.ts";
 import { fromBase64url, isPoint } from "../push/p256.ts";
@@ -56,6 +57,11 @@ const CODE_BYTES_MAX = 64;
 const PASSKEY_NAME_BYTES_MAX = 128;
 const out = z.boolean().describe("Of the message: true where this account has sent it");
 const num = z.int().min(1).describe("The `num` of the message");
+/** For a home that cannot be reached. */
+const homeWait = z.int().min(0).max(HOME_WAIT_SECONDS_MAX).optional().describe(
+  "Seconds that the client waits, where its account is at home in another cell that cannot be " +
+    "reached from here now, for the refusal that says where to sign in; 0 if absent",
+);
 const mechanism = z.enum(["SCRAM-SHA-256", "SCRAM-SHA-1"]);
 
 /** One emoji of Unicode, also one that is newer than this program. */
@@ -147,6 +153,7 @@ function greetingSchemas(f: Fields) {
       auth: authSchema(f),
       ...newDevice,
       ...sessionFields(f),
+      wait: homeWait,
       client,
     }),
     register: z.object({
@@ -350,7 +357,7 @@ function restSchemas(f: Fields, limits: ProtocolLimits) {
       response: z.string().max(8192).describe("The query that the page got behind `#oidc?`"),
       ...newDevice,
     }),
-    openSession: z.object(sessionFields(f)),
+    openSession: z.object({ ...sessionFields(f), wait: homeWait }),
     events: z.object({
       after: cursor.optional().describe("Everything up to here is known: continue after it"),
       lastEventId: cursor.optional().describe("As `after`, where an event stream is resumed"),

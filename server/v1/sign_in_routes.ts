@@ -235,6 +235,7 @@ function sessionRoutes({ schemas }: Protocol): readonly Route[] {
       summary: "Opens a session whose events are then polled",
       access: "bearer",
       input: schemas.rest.openSession,
+      from: { wait: "number" },
       cost: SIGN_IN_COST,
       status: 201,
       answer: "Welcome",

@@ -1,7 +1,8 @@
 /**
  * The clients of a killed cell turn to another one that has just begun: all at once, and again and
- * again as the client library does. That cell, which is not their home, refuses them; its own users do
- * not notice. Then their own cell begins again, cold, and has all of them back.
+ * again as the client library does. That cell, which is not their home, lets them wait for that, and
+ * refuses them; its own users do not notice. Then their own cell begins again, cold, and has all of
+ * them back.
  */
 import { acquaint, pairsOf, populate } from "./wan_cells.ts";
 import { Book, WanLoad, WanUser } from "./wan_users.ts";
@@ -43,7 +44,7 @@ const FREE = [
   "registration.perAddressBurst=10000",
 ].flatMap((setting) => ["--set", setting]);
 
-/** Clients of a cell that turn to another one until they are stopped. */
+/** Clients of a cell that turn to another one until they are at home again. */
 class Crowd {
   readonly #worker: Worker;
   #seen: CrowdReport = { tries: 0, replies: {} };
@@ -230,8 +231,10 @@ async function shift(options: ProofOptions, figures: Figures, fixture: PoolFixtu
     const killedMs = performance.now();
     const calmMs = p99(book, killedMs - CALM_MS, killedMs - LOCAL_P99_MS);
     figures.note("local p99 before the kill", calmMs, "ms");
+    const homeUrl = home.wsUrl;
     await home.kill();
-    crowd = new Crowd({ wsUrl: other.wsUrl, tokens, seed: options.seed + 1 });
+    run.stop();
+    crowd = new Crowd({ wsUrl: other.wsUrl, homeUrl, tokens, seed: options.seed + 1 });
     const what = { crowd, book, other };
     const away = await look(options, what, () => online(null), AWAY_MS);
     options.say("its cell begins again");
@@ -239,9 +242,9 @@ async function shift(options: ProofOptions, figures: Figures, fixture: PoolFixtu
     const sinceMs = performance.now();
     const all = (count: number) => count >= pool.users;
     const back = await look(options, what, () => online(home), BACK_MS, all);
-    crowd.stop();
     const seconds = (performance.now() - sinceMs) / 1000;
     figures.atLeast("at home again", await online(home), pool.users, "");
+    crowd.stop();
     figures.atMost("all at home again after", seconds, BACK_MS / 1000, "s");
     for (const [code, n] of Object.entries(crowd.replies)) figures.note(`replies: ${code}`, n);
     const { served = 0, unauthorized = 0 } = crowd.replies;

@@ -8,11 +8,12 @@ export function registerCells(
   to: Meter,
   mesh: CellMesh | null,
   relayed: () => ReadonlyMap<string, number> = () => new Map(),
+  waiting: typeof relayed = () => new Map(),
 ): void {
-  to.values(
-    "roost_cells_relayed",
-    () => [...relayed()].map(([cell, count]) => [{ cell }, count] as const),
-  );
+  const byCell = (name: Parameters<Meter["values"]>[0], of: typeof relayed) =>
+    to.values(name, () => [...of()].map(([cell, count]) => [{ cell }, count] as const));
+  byCell("roost_cells_relayed", relayed);
+  byCell("roost_cells_waiting_clients", waiting);
   const each = (name: Parameters<Meter["values"]>[0], of: (cell: CellView) => number | null) =>
     to.values(name, () =>
       (mesh?.view().cells ?? []).flatMap((view) => {

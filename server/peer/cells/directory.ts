@@ -78,6 +78,13 @@ export class Directory {
     return urls ?? null;
   }
 
+  /** Whether a node of a cell is linked that has an address for clients: it serves. */
+  isReached(cell: CellName, isLinked: (node: NodeSaying) => boolean): boolean {
+    return this.nodesOf(cell).some(({ saying }) =>
+      !saying.left && saying.publicUrls.length > 0 && isLinked(saying)
+    );
+  }
+
   /** What all known nodes have said. */
   get sayings(): readonly KnownNode[] {
     return [...this.#cells.values()].flatMap(({ nodes }) => [...nodes.values()]);

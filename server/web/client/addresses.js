@@ -144,6 +144,11 @@ export class Addresses {
     this.#tried.clear();
   }
 
+  /** Whether a server other than that of the address to use now has failed lately. */
+  get othersFailed() {
+    return [...this.#tried.keys()].some((address) => address !== this.#current);
+  }
+
   /** Whether the address to use now was not tried yet. */
   get isFresh() {
     return !this.#tried.has(this.#current);

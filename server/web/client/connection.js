@@ -56,11 +56,10 @@ const FINAL = ["unauthorized", "forbidden", "unsupported"];
 const AGAIN = [...PASSING, ...REPLACED, "shutdown", "slow", "idle", "signed_out", "protocol"];
 
 /**
- * The waits between tries at a server that sends on grow so many times slower: it serves others, and soon
- * knows who has taken over from a server that is lost. Of a hundred clients, all are to find that one
- * within 6 s.
+ * Part of the time for a welcome that it waits at a server of another cell for a home that is lost: that
+ * one is the first to know who has taken over.
  */
-export const MOVED_SLOWER = 4;
+const HOME_WAIT = 0.8;
 
 /** See the head of this file. */
 export class Connection {
@@ -187,11 +186,16 @@ export class Connection {
   /** @param {Api.Transport} kind */
   #makeLink(kind) {
     const { url, hello, headers, opening } = this.#host.opening();
+    const { connectMs, answerMs } = this.#timing;
+    const welcomeMs = kind === "poll" ? answerMs : connectMs;
+    const isLost = this.#host.addresses.othersFailed;
+    const wait = isLost ? Math.floor(welcomeMs * HOME_WAIT / 1000) : 0;
     if (kind === "poll") {
-      const target = { url, headers, opening };
+      const target = { url, headers, opening, wait };
       return new PollLink(this.#env, this.#timing, target, this.#linkHost);
     }
-    const target = { url: `${url.replace(/^http/, "ws")}/v1/ws`, hello };
+    const first = wait === 0 ? hello : { ...hello, wait };
+    const target = { url: `${url.replace(/^http/, "ws")}/v1/ws`, hello: first };
     return new WsLink(this.#env, this.#timing, target, this.#linkHost);
   }
 
@@ -331,10 +335,7 @@ export class Connection {
       addresses.forgetTries();
       return this.backoffMs(1, retryAfterMs);
     }
-    const slower = code === "moved" ? MOVED_SLOWER : 1;
-    addresses.failed(this.#at, nowMs, (tries) => {
-      return this.backoffMs(Math.ceil(tries / slower), retryAfterMs);
-    });
+    addresses.failed(this.#at, nowMs, (tries) => this.backoffMs(tries, retryAfterMs));
     if (unreached) addresses.leave();
     const soonMs = this.backoffMs(1);
     // A server that another one has just named is no server that has failed.

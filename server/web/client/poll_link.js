@@ -29,7 +29,7 @@ export class PollLink {
   /**
    * @param {Api.Platform} env
    * @param {Api.Timing} timing
-   * @param {{ url: string, headers: Record<string, string>, opening: Json }} target
+   * @param {{ url: string, headers: Record<string, string>, opening: Json, wait: number }} target
    * @param {Host} host
    */
   constructor(env, timing, target, host) {
@@ -40,9 +40,10 @@ export class PollLink {
   }
 
   open() {
-    const { opening } = this.target;
+    const { opening, wait } = this.target;
+    const path = wait === 0 ? "/v1/sessions" : `/v1/sessions?wait=${wait}`;
     const { signal } = this.#polls;
-    const opened = this.#request("POST", "/v1/sessions", { body: opening, signal });
+    const opened = this.#request("POST", path, { body: opening, signal });
     opened.then((welcome) => {
       if (this.#over) return;
       this.welcomed = true;
