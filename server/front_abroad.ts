@@ -1,6 +1,7 @@
 /** What a node does with clients whose home is another cell, as its settings and links have it. */
 import type { CellName } from "../shard/name/ids.ts";
 import type { Config } from "./config/config.ts";
+import { isSaidBy } from "./peer/cells/sayings.ts";
 import { LostHomes } from "./v1/lost_homes.ts";
 import type { OpenNode } from "./open.ts";
 import type { PublicServers } from "./v1/servers.ts";
@@ -38,7 +39,7 @@ export function frontLostHomes(
     ...ports,
     waitingMax: Math.floor(limits.connectionsMax * LOST_PART),
     isReached: (cell) =>
-      directory.isReached(cell as CellName, (node) => cells.linkOf(node) !== undefined),
+      directory.isReached(cell as CellName, (saying) => isSaidBy(cells.linkOf(saying), saying)),
     addressesOf: (cell) => cells.addressesOf(cell as CellName),
   });
 }

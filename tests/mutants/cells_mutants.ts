@@ -182,6 +182,67 @@ const PRESENCE: readonly Mutant[] = [
       "",
     ],
   ),
+  ...inTested(
+    "server/v1/lost_homes.ts",
+    "tests/unit/lost_homes_test.ts",
+    [
+      "let clients wait for a home that can be reached",
+      "if (this.#deps.isReached(cell)) return null;",
+      "",
+    ],
+    [
+      "let any number of clients wait for lost homes",
+      "!(seconds > 0) || this.#size >= waitingMax",
+      "!(seconds > 0)",
+    ],
+    [
+      "let all who wait for a home leave at one moment",
+      "[...waiting].slice(0, LEAVE_MAX)",
+      "[...waiting]",
+    ],
+    [
+      "send those who have waited to the addresses of before",
+      "done(servers === null ? refusal : movedTo(cell, servers));",
+      "done(refusal);",
+    ],
+    [
+      "count those who have left as waiting",
+      "if (waiting?.delete(leave) !== true) return;\n    this.#size--;",
+      "if (waiting?.delete(leave) !== true) return;",
+    ],
+    [
+      "let all wait equally long",
+      "(1 - SPREAD * random.number())",
+      "1",
+    ],
+  ),
+  ...inTested(
+    "server/v1/connection.ts",
+    "tests/unit/lost_homes_test.ts",
+    [
+      "let those wait for their home who have gone",
+      'else if (state.kind === "waiting") state.leave();',
+      "",
+    ],
+  ),
+  ...inTested(
+    "server/peer/cells/directory.ts",
+    "tests/unit/cells_parts_test.ts",
+    [
+      "take a server that does not serve yet for one that does",
+      "!saying.left && saying.publicUrls.length > 0 && isLinked(saying)",
+      "!saying.left && isLinked(saying)",
+    ],
+  ),
+  ...inTested(
+    "server/peer/cells/sayings.ts",
+    "tests/unit/cells_parts_test.ts",
+    [
+      "take the address of an earlier process for that of the linked one",
+      "return linked?.node.node.incarnation === node.incarnation;",
+      "return linked !== undefined;",
+    ],
+  ),
 ];
 
 /** All of them. */

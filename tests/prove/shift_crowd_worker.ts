@@ -6,6 +6,7 @@ import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import { Prng } from "../sim/prng.ts";
 import { pause } from "./cell_load.ts";
+import { AT_ONCE_MS, MOVED_SLOWER } from "../../server/web/client/connection.js";
 import { type RetryPolicy, retryWaitMs } from "../../shard/retry.ts";
 
 /** Who comes, and where to. */
@@ -88,8 +89,10 @@ class Server {
 
   constructor(readonly url: string) {}
 
-  failed(random: number, retryAfterMs: number): void {
-    this.#dueMs = performance.now() + retryWaitMs(AGAIN, ++this.#tries, random, retryAfterMs);
+  /** `slower`: how many times slower than usually the waits grow. */
+  failed(random: number, retryAfterMs: number, slower = 1): void {
+    const tries = Math.ceil(++this.#tries / slower);
+    this.#dueMs = performance.now() + retryWaitMs(AGAIN, tries, random, retryAfterMs);
   }
 
   waitMs(soonMs: number): number {
@@ -110,11 +113,13 @@ scope.onmessage = ({ data: { homeUrl, seed, tokens, wsUrl } }) => {
     for (let at = other;;) {
       const isHome = at === home;
       if (!isHome) tries++;
+      const beganMs = performance.now();
       const [code, retryAfterMs] = await signIn(at.url, token, address, isHome);
       const what = isHome ? `at home: ${code}` : code;
       replies[what] = (replies[what] ?? 0) + 1;
       if (isHome && code === "served") return;
-      at.failed(prng.number(), retryAfterMs);
+      const atOnce = code === "moved" && performance.now() - beganMs < AT_ONCE_MS;
+      at.failed(prng.number(), retryAfterMs, atOnce ? MOVED_SLOWER : 1);
       at = isHome ? other : home;
       const soonMs = retryWaitMs(AGAIN, 1, prng.number());
       // A server that was just named is no server that has failed.

@@ -21,6 +21,7 @@ import {
   type NodeSaying,
 } from "../../server/peer/cells/frames.ts";
 import { Directory, FORGOTTEN_MS } from "../../server/peer/cells/directory.ts";
+import { isSaidBy, type Linked } from "../../server/peer/cells/sayings.ts";
 import { packBatch, unpackBatch } from "../../server/peer/cells/batch.ts";
 import { decodeHello } from "../../server/peer/handshake.ts";
 import { Prng } from "../sim/prng.ts";
@@ -145,12 +146,26 @@ Deno.test("12.4: clients are sent to nodes that are linked, to others only where
   assert.deepEqual(among("promoted"), ["https://promoted"]);
   assert.deepEqual(among(), ["https://lost", "https://promoted"]);
   assert.equal(known.addressesOf("never-seen" as CellName, () => true), null);
+  const reached = (...linked: string[]) =>
+    known.isReached(B, ({ node }) => linked.includes(node.id));
+  assert.deepEqual([reached("promoted"), reached("another"), reached()], [true, false, false]);
   // Both have begun anew, and wait until one of them may serve.
   for (const id of ["lost", "promoted"]) {
     const node = { id: id as NodeId, incarnation: 2 };
     known.learn(saying({ node, publicUrls: [] }), 0);
   }
   assert.equal(among("lost", "promoted"), null);
+  assert.equal(reached("lost", "promoted"), false, "they do not serve yet");
+  const node = { id: "promoted" as NodeId, incarnation: 2 };
+  known.learn(saying({ node, stamp: 50, publicUrls: ["https://promoted"], left: true }), 0);
+  assert.equal(reached("promoted"), false, "it has stopped");
+});
+
+Deno.test("12.8: what an earlier process of a linked node has said is not said by the linked one", () => {
+  const linked = { node: saying({ node: { ...NODE, incarnation: 4 } }) } as unknown as Linked;
+  assert.equal(isSaidBy(linked, saying({ node: { ...NODE, incarnation: 4 } })), true);
+  assert.equal(isSaidBy(linked, saying({ node: { ...NODE, incarnation: 3 } })), false);
+  assert.equal(isSaidBy(undefined, saying()), false);
 });
 
 Deno.test("12: of the tables of a cell the later one counts, and per shard the later epoch", () => {

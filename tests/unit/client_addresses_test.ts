@@ -176,6 +176,51 @@ Deno.test("12: a client whose cell is dead asks again who serves it, until that 
   client.close();
 });
 
+Deno.test("12.8: a client whose server is lost offers another one to wait, over both transports", async () => {
+  const { fixture, client } = await online([A, B]);
+  const hello = () => fixture.socket.commands("hello").at(-1);
+  equal(hello()?.["wait"], undefined);
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://a.test/v1/ws");
+  fixture.socket.open();
+  equal(hello()?.["wait"], undefined, "nothing else has failed");
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+  fixture.socket.open();
+  equal(hello()?.["wait"], 8);
+  client.close();
+  const polls = new ClientFixture();
+  const poller = polls.client({ url: A, onlyTransport: "poll" });
+  poller.signIn({ token: "rt1_token" }).catch(() => {});
+  await polls.settle();
+  equal(polls.request.path, `${A}/v1/sessions`);
+  polls.request.answer({ code: "moved", message: "moved", servers: [B] }, 421);
+  await polls.settle();
+  await polls.pass(polls.due[0]!);
+  equal(polls.request.path, `${B}/v1/sessions?wait=8`);
+  poller.close();
+});
+
+Deno.test("12.8: a client that was let wait to the end asks less and less often", async () => {
+  const { fixture, client } = await online([A, B]);
+  fixture.socket.breaks();
+  equal(await nextUrl(fixture), "ws://a.test/v1/ws");
+  const waits = [];
+  for (let i = 0; i < 5; i++) {
+    fixture.socket.breaks();
+    const beganMs = fixture.now;
+    equal(await nextUrl(fixture), "ws://b.test/v1/ws");
+    waits.push(fixture.now - beganMs);
+    fixture.socket.open();
+    await fixture.pass(8000);
+    fixture.socket.says({ t: "error", code: "moved", message: "moved", servers: [A] });
+    fixture.socket.says({ t: "goaway", reason: "protocol" });
+    equal(await nextUrl(fixture), "ws://a.test/v1/ws");
+  }
+  deepEqual(waits, [500, 500, 500, 1500, 3500]);
+  client.close();
+});
+
 Deno.test("12: a client goes on where nobody knows an address of its home for now", async () => {
   const { fixture, client } = await online([A, B]);
   fixture.socket.breaks();

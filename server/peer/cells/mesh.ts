@@ -11,7 +11,7 @@ import type { CellFrame, PeerCellEvents, PeerCells } from "../../node/peer_cells
 import { cellTable, type LinkFrame } from "./frames.ts";
 import { cellsOf } from "./channel_name.ts";
 import { Directory } from "./directory.ts";
-import { isPreferred, type Linked, nodeKey, Sayings } from "./sayings.ts";
+import { isPreferred, isSaidBy, type Linked, nodeKey, Sayings } from "./sayings.ts";
 import { CellQueries } from "./cell_queries.ts";
 import { NameCheck } from "./name_check.ts";
 import { Joining } from "./joining.ts";
@@ -127,7 +127,7 @@ export class CellMesh implements PeerCells {
   }
 
   addressesOf(cell: CellName): readonly string[] | null {
-    return this.directory.addressesOf(cell, (saying) => this.#links.has(nodeKey(saying)));
+    return this.directory.addressesOf(cell, (saying) => isSaidBy(this.linkOf(saying), saying));
   }
 
   send(cell: CellName, point: number, frame: CellFrame): void {

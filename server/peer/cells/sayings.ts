@@ -25,6 +25,11 @@ export function nodeKey({ cell, node }: Pick<CellNode, "cell" | "node">): string
   return `${cell}/${node.id}`;
 }
 
+/** Whether the process that has said it is the linked one, and not an earlier one of its node. */
+export function isSaidBy(linked: Linked | undefined, { node }: NodeSaying): boolean {
+  return linked?.node.node.incarnation === node.incarnation;
+}
+
 /** Of two links between two nodes, that one stays which the node with the smaller key has dialled. */
 export function isPreferred(own: Pick<CellNode, "cell" | "node">, wire: Wire): boolean {
   return (nodeKey(own) < nodeKey(wire.hello)) === (wire.role === "dialler");
