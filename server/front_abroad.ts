@@ -13,10 +13,11 @@ const LOST_PART = 0.5;
 
 /** Passes them on; null where they are sent there instead. */
 export function frontRelay(
-  { cells: { relay, relayMax } }: Pick<Config, "cells">,
+  config: Pick<Config, "cells">,
   { cells, ports, relays }: Pick<OpenNode, "cells" | "ports" | "relays">,
   servers: PublicServers,
 ): Relay | null {
+  const { relay, relayMax } = config.cells;
   if (!relay || cells === null || relays === null) return null;
   return new Relay({
     ...ports,

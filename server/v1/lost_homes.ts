@@ -1,6 +1,6 @@
 /**
  * Where clients wait whose account is at home in a cell that cannot be reached now: its machine may be
- * lost, and its standby about to take over. Sent on at once, each would come back from the lost server
+ * lost, and its standby about to take over. Sent on at once, each would return from the lost server
  * again and again, to a cell that has enough to do. Those that offer to wait are held instead, which
  * costs next to nothing, and learn where their home is as soon as it can be reached. They leave one
  * after another: who has just taken over is not met by all at one moment.

@@ -20,6 +20,7 @@ const WIRING: ReadonlySet<string> = new Set([
   "server/http/admission_control.ts",
   "server/config_files.ts",
   "server/front.ts",
+  "server/front_abroad.ts",
   "server/front_sign_in.ts",
   "server/load/ports.ts",
   "server/open.ts",
