@@ -1,8 +1,18 @@
-/** Loaded before the tests: one that hangs fails, and says what its servers have logged. */
+/**
+ * Loaded before the tests: one that hangs fails, and says what its servers have logged; and tests of
+ * properties try the same values in each run, so that what fails has failed because of a change.
+ */
+import fc from "fast-check";
 import { ServerProcess } from "./process/server.ts";
 
 /** No test takes a fifth of it on a machine of two cores that does nothing else. */
 const LIMIT_MS = 900_000;
+
+/** Other values: `FUZZ_SEED=N`, or as many times more of them with `FUZZ_TIMES`, which are random. */
+const SEED = Number(Deno.env.get("FUZZ_SEED") ?? 1);
+if (Deno.env.get("FUZZ_SEED") !== undefined || Deno.env.get("FUZZ_TIMES") === undefined) {
+  fc.configureGlobal({ seed: SEED });
+}
 
 type Step = (t: Deno.TestContext) => void | Promise<void>;
 

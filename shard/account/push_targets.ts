@@ -109,6 +109,8 @@ export function applyPush(account: AccountState, e: PushEntry): void {
     case "push_removed":
       return endPush(account, e.device);
     case "push_owed":
+      // With its last subscription an account loses its marks: without one it gets none.
+      if (account.pushTargets.length === 0) return;
       marksOf(account).set(e.with, { seq: e.seq, sent: false });
       return;
     case "push_settled": {

@@ -10,6 +10,9 @@ import { struct, union, variant } from "../record/struct.ts";
 /** Tables of rows that move beside the head: mailbox blocks, dedupe blocks, rows of hashes. */
 export const ROW_TABLES = ["m", "d", "h"] as const;
 
+/** Highest number of a row that is taken: beyond it a range of rows could not be written. */
+export const ROW_NUMBER_MAX = 2 ** 50;
+
 /** A row's table and its number in it. */
 export interface MovedRowId {
   readonly table: typeof ROW_TABLES[number];

@@ -11,7 +11,7 @@ import { HEAD_PART_BYTES } from "../account/moved_rows.ts";
 import { isComplete } from "../account/arrival.ts";
 import { arrivalFault } from "../account/moving.ts";
 import { isFormerId, isRestarted } from "./going.ts";
-import type { MoveMessage } from "../federation/move_message.ts";
+import { type MoveMessage, ROW_NUMBER_MAX } from "../federation/move_message.ts";
 import { owesDeletes } from "../account/checkpoint.ts";
 import type { Proxies } from "./proxies.ts";
 import type { Requests } from "./requests.ts";
@@ -153,6 +153,7 @@ export class Arrivals {
   }
 
   #rows(account: Account, cell: CellName, { move, batch, rows }: Said<"rows">): void {
+    if (rows.some((row) => row.number > ROW_NUMBER_MAX)) return;
     let waiting = 0;
     for (const { bytes } of account.arriving.values()) waiting += bytes.length;
     // The source sends them again.

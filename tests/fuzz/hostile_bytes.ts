@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { CorruptBytes } from "../../shard/record/bytes.ts";
 
-/** Runs of one property; `FUZZ_TIMES=100` makes them a hundred times as many. */
+/** Runs of one property; `FUZZ_TIMES=100` makes them a hundred times as many, of other values each time. */
 export function runs(count: number): { readonly numRuns: number } {
   return { numRuns: count * Number(Deno.env.get("FUZZ_TIMES") ?? 1) };
 }

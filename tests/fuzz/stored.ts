@@ -53,7 +53,7 @@ const historyEntry: fc.Arbitrary<Entry> = fc.oneof(
 ) as fc.Arbitrary<Entry>;
 
 /** Counters that an account goes on from, which have room for that: an import takes no higher ones. */
-const COUNTERS = ["n", "num", "sent"] as const;
+const COUNTERS = ["n", "num", "sent", "number"] as const;
 const COUNTER_MAX = 2 ** 50;
 
 function withRoom(e: Entry): Entry {

@@ -5,7 +5,7 @@ import { AccountState } from "../../shard/account/account.ts";
 import { CellsFixture, type OneCell } from "../sim/cells_fixture.ts";
 import { encodeAway } from "../../shard/account/away.ts";
 import { headParts } from "../../shard/account/moved_rows.ts";
-import type { MoveMessage } from "../../shard/federation/move_message.ts";
+import { type MoveMessage, ROW_NUMBER_MAX } from "../../shard/federation/move_message.ts";
 import { restarted } from "../../shard/step/going.ts";
 import { Mailbox } from "../../shard/mailbox/mailbox.ts";
 import { pointOf } from "../../shard/name/ids.ts";
@@ -168,6 +168,27 @@ Deno.test("12: what comes late of a move that has begun anew does not change it,
   assert.deepEqual(heads.flatMap(say), [], "a row of it has not come");
   say({ kind: "rows", move, batch: 2, rows: [second!] });
   assert.deepEqual(heads.flatMap(say), [{ kind: "staged", move, attempt: 1 }]);
+});
+
+Deno.test("12: rows whose numbers no range could name are not taken, and the account goes on to be asked", () => {
+  const fixture = new CellsFixture();
+  const [, b, c] = fixture.cells as [OneCell, OneCell, OneCell];
+  const name = "anna" as AccountName;
+  c.kill();
+  const { say } = speaker(fixture, c, b, name);
+  const move = "m anna";
+  say({ kind: "offer", move, id: "0123456789abcdef" as AccountId });
+  const row = { table: "h", number: Number.MAX_SAFE_INTEGER, bytes: new Uint8Array(3) } as const;
+  const rows = (batch: number, number: number) =>
+    say({ kind: "rows", move, batch, rows: [{ ...row, number }] });
+  assert.deepEqual(rows(1, row.number), []);
+  assert.deepEqual(rows(2, ROW_NUMBER_MAX), [{ kind: "taken", move, batch: 2 }]);
+  // What came is to be deleted then, as a range that ends behind it, which the head keeps.
+  say({ kind: "drop", move });
+  b.kill();
+  b.start();
+  fixture.until("the start", () => b.node.shards.every(({ ready }) => ready));
+  assert.ok(b.register(name).ok);
 });
 
 /** The numbers of all messages that a user has sent, page by page. */
