@@ -23,6 +23,8 @@ import { spreadOf } from "../retry.ts";
 const HOPS_MAX = 3;
 /** For how long a question to the other cells waits for all of them (ms). */
 const WHERE_MS = 5000;
+/** After which it may be asked once more (ms): questions get lost, and packets come many at a time. */
+const WHERE_AGAIN_MS = 250;
 /** For how long a name that no cell knows is not asked for again (ms). */
 const NOBODY_MS = 5000;
 /** Names that are asked for at once; packets for more are dropped, and their senders repeat them. */
@@ -35,6 +37,7 @@ type NamePacket = ShardPacket & { readonly kind: "name" };
 /** A question to all other cells. */
 interface Question {
   readonly untilMs: number;
+  askedMs: number;
   /** Cells that have not replied. */
   readonly left: Set<CellName>;
   readonly held: Carried[];
@@ -199,16 +202,17 @@ export class Names {
 
   /** Keeps a packet until the other cells have said which of them has the name. */
   #hold(account: Account, carried: Carried | null): void {
-    const { name } = account;
-    let question = this.#questions.get(name);
+    const { mono } = this.#turn.now;
+    let question = this.#questions.get(account.name);
     if (question === undefined) {
       if (this.#questions.size >= ASKED_MAX) return;
-      const untilMs = this.#turn.now.mono + WHERE_MS;
-      question = { untilMs, left: new Set(this.#cells.peers), held: [] };
-      this.#questions.set(name, question);
+      const left = new Set(this.#cells.peers);
+      question = { untilMs: mono + WHERE_MS, askedMs: -Infinity, left, held: [] };
+      this.#questions.set(account.name, question);
     }
     if (carried !== null && question.held.length < HELD_MAX) question.held.push(carried);
-    // Questions may be lost: a repeated packet repeats them.
+    if (mono - question.askedMs < WHERE_AGAIN_MS) return;
+    question.askedMs = mono;
     for (const cell of question.left) this.#say(account, cell, { kind: "where" });
     if (question.left.size === 0) this.#answered(account, question);
   }
