@@ -3,6 +3,7 @@ import type { Config } from "./config/config.ts";
 import { type JwtVerifier, openJwtVerifier } from "./auth/jwt.ts";
 import { JwtConfigError } from "./auth/jwt_error.ts";
 import { issuers, oidcIssuers } from "./settings.ts";
+import type { PushServiceAddress } from "./push/service_request.ts";
 import type { LdapOptions } from "./system/ldap_bind.ts";
 import { parseVapidKeys, type VapidKeys } from "./push/vapid.ts";
 import type { OidcIssuerOptions } from "./auth/oidc_issuer.ts";
@@ -71,6 +72,20 @@ export async function openVapidFile(config: Config): Promise<VapidKeys | null> {
   );
 }
 
+/** Reads the secrets of services that pass push messages on. Rejects as `openConfigFiles`. */
+export async function openPushServices(
+  { push }: Config,
+): Promise<readonly PushServiceAddress[]> {
+  return await Promise.all(push.services.map(async ({ id, url, secretFile }) => {
+    const secret = (await readConfigFile(`the secret of push service ${id}`, secretFile)).trim();
+    if (/^[\x21-\x7e]{8,1024}$/.test(secret)) return { id, url, secret };
+    throw new Error(
+      `Cannot use ${secretFile} (push.services, ${id}): the secret must be 8 to 1,024 printable ` +
+        "ASCII characters without spaces",
+    );
+  }));
+}
+
 /** Reads all of them; rejects with a message that says which cannot be used, and why. */
 export async function openConfigFiles(config: Config): Promise<ConfigFiles> {
   const [tls, verifier] = [await openTls(config), await openVerifier(config)];
@@ -85,6 +100,7 @@ export async function configFileFaults(config: Config): Promise<readonly string[
     openOidc(config),
     openLdap(config),
     openVapidFile(config),
+    openPushServices(config),
   ]);
   return tried.flatMap((result) =>
     result.status === "fulfilled"

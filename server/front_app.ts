@@ -78,6 +78,11 @@ function accountRate(config: Config, share: CellRates["share"]): Throttle {
   return throttle;
 }
 
+/** What a client needs to subscribe to push messages. */
+function pushInfo({ publicKey, services }: NonNullable<Served["services"]["push"]>) {
+  return services.length === 0 ? { publicKey } : { publicKey, services };
+}
+
 function protocolApp(served: Served): Hono {
   const { config, open, host, addresses, pages, proxies, edge, counting, share } = served;
   const { push } = served.services;
@@ -93,7 +98,7 @@ function protocolApp(served: Served): Hono {
       passwordLengthMin: config.registration.passwordCharsMin,
       ...(host.oidc == null ? {} : { issuers: host.oidc.issuers }),
       ...(config.ldap.url === null ? {} : { directory: true }),
-      ...(push === null ? {} : { push: { publicKey: push.publicKey } }),
+      ...(push === null ? {} : { push: pushInfo(push) }),
     },
     allowedOrigins: () => [...served.allowedOrigins(), ...pages.origins],
     publicUrl: config.server.publicUrl,

@@ -1,8 +1,8 @@
 /** Makes the sender of push messages, with the keys of the cell. */
 import type { Config } from "./config/config.ts";
-import { newVapidKeys, systemEncodePush } from "./system/push_crypto.ts";
+import { newVapidKeys, serviceEncodePush, systemEncodePush } from "./system/push_crypto.ts";
 import type { OpenNode } from "./open.ts";
-import { openVapidFile } from "./config_files.ts";
+import { openPushServices, openVapidFile } from "./config_files.ts";
 import { storedVapidKeys } from "./push/vapid.ts";
 import { PushSender } from "./push/push_sender.ts";
 import { pushLimits, pushRules } from "./settings.ts";
@@ -12,6 +12,8 @@ import { systemPostHook } from "./system/post_hook.ts";
 export interface Push {
   readonly sender: PushSender;
   readonly publicKey: string;
+  /** Ids of the services that pass push messages on. */
+  readonly services: readonly string[];
 }
 
 /** Makes it; null where push messages are switched off. */
@@ -25,6 +27,13 @@ export async function openPush(
   const limits = pushLimits(config);
   const encode = await systemEncodePush(keys, limits.contact, () => ports.clock.wallMs());
   const post = systemPostHook(pushRules(config));
-  const sender = new PushSender({ ...ports, router: node, post, encode }, limits);
-  return { sender, publicKey: keys.publicKey };
+  const found = await openPushServices(config);
+  // The operator has named them: they may be anywhere, at any port.
+  const services = new Map(found.map((address) => {
+    const { href: url, port } = new URL(address.url);
+    const toIt = systemPostHook({ privateToo: true, ports: [Number(port)], of: "push" });
+    return [address.id, { url, encode: serviceEncodePush(address), post: toIt }];
+  }));
+  const sender = new PushSender({ ...ports, router: node, post, encode, services }, limits);
+  return { sender, publicKey: keys.publicKey, services: [...services.keys()] };
 }

@@ -97,6 +97,7 @@ export function protocolLimits(config: Config): ProtocolLimits {
     statusBytesMax: limits.statusBytesMax,
     signalBytesMax: limits.signalBytesMax,
     push: push.enabled ? pushRules(config) : null,
+    pushServices: push.services.map(({ id }) => id),
   };
 }
 

@@ -179,3 +179,12 @@ export function parsePublicUrl(text: string): string | null {
   if (!web || path === null || OWN_PATHS.test(path)) return null;
   return href === origin + pathname ? origin + path : null;
 }
+
+/** An address that secrets may travel to: https, or http on this machine. Null for all others. */
+export function secureUrl(value: string): string | null {
+  if (!URL.canParse(value)) return null;
+  const { protocol, hostname, search, hash, username } = new URL(value);
+  if (search !== "" || hash !== "" || username !== "") return null;
+  const local = protocol === "http:" && isLoopback(hostname.replace(/^\[|\]$/g, ""));
+  return protocol === "https:" || local ? value : null;
+}

@@ -1,11 +1,20 @@
 /** The settings of push messages (RFC 8030). */
-import { bool, group, int, ints, optional, optionalPath } from "./knob.ts";
+import { z } from "zod";
+import { secureUrl } from "./address.ts";
+import { bool, group, int, ints, optional, optionalPath, tables } from "./knob.ts";
 
 /** What a push service may call its sender by (RFC 8292 section 2.1). */
 function contactOf(value: string): string | null {
   const good = /^mailto:[^\s@]+@[^\s@]+$/.test(value) || /^https:\/\/[^\s/]+/.test(value);
   return good && value.length <= 256 ? value : null;
 }
+
+/** One table of `push.services`. */
+const service = z.strictObject({
+  id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
+  url: z.string().max(1024).refine((value) => secureUrl(value) !== null),
+  secretFile: z.string().min(1),
+});
 
 const push = {
   enabled: bool({ default: true, doc: "Whether devices can subscribe to push messages." }),
@@ -30,6 +39,14 @@ const push = {
   }),
   keyFile: optionalPath({
     doc: "A JSON file with publicKey and privateKey (VAPID); empty for a pair made by itself.",
+  }),
+  services: tables({
+    schema: service,
+    pathFields: ["secretFile"],
+    wants:
+      "a list of tables with id (a-z, 0-9, -), url (https, or http on this machine, without ? and #) and " +
+      "secretFile",
+    doc: "Services that pass push messages on to phones (APNs, FCM).",
   }),
   timeoutMs: int({
     default: 10_000,

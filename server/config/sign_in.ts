@@ -1,6 +1,6 @@
 /** The settings of sign-in by OpenID Connect, by a directory, and by links of the operator. */
 import { z } from "zod";
-import { isLoopback } from "./address.ts";
+import { isLoopback, secureUrl } from "./address.ts";
 import type { Config } from "./config.ts";
 import { bool, group, int, optional, optionalPath, tables, text } from "./knob.ts";
 
@@ -11,15 +11,6 @@ const TEXT_CHARS_MAX = 1024;
 
 function nonEmpty(value: string): string | null {
   return value === "" ? null : value;
-}
-
-/** An address that secrets may travel to: https, or http on this machine. Null for all others. */
-function secureUrl(value: string): string | null {
-  if (!URL.canParse(value)) return null;
-  const { protocol, hostname, search, hash, username } = new URL(value);
-  if (search !== "" || hash !== "" || username !== "") return null;
-  const local = protocol === "http:" && isLoopback(hostname.replace(/^\[|\]$/g, ""));
-  return protocol === "https:" || local ? value : null;
 }
 
 /** A directory's address: ldaps, or ldap, which StartTLS then secures. */

@@ -1,7 +1,7 @@
 /**
  * Sends push messages (RFC 8030) for the shards of this node. It keeps nothing: what it does not come
  * to, or what a push service does not take, the shard asks for again. Each push service, which is a
- * host and port, has a part of the requests that are under way at once; one that fails all the time is
+ * host and port, or one of the settings that passes push messages on, has a part of the requests that are under way at once; one that fails all the time is
  * tried by single requests, at growing distances, while all else for it is put off at no cost.
  */
 import type { HookAnswer, PostPush, Runtime } from "../node/ports.ts";
@@ -34,12 +34,23 @@ export type EncodePush = (
   done: (encoded: EncodedPush | null) => void,
 ) => void;
 
+/** A way to push services: how they are written to. */
+export interface PushWay {
+  readonly encode: EncodePush;
+  readonly post: PostPush;
+}
+
+/** A service that passes push messages on. */
+export interface PushServiceWay extends PushWay {
+  readonly url: string;
+}
+
 /** What it is made with. */
-export interface PushDeps extends Pick<Runtime, "clock" | "random" | "log"> {
+export interface PushDeps extends PushWay, Pick<Runtime, "clock" | "random" | "log"> {
   readonly retries: Retries;
   readonly router: Pick<Router, "request">;
-  readonly post: PostPush;
-  readonly encode: EncodePush;
+  /** Services that pass push messages on, by id. */
+  readonly services: ReadonlyMap<string, PushServiceWay>;
 }
 
 /** What became of push messages, one for each device. */
@@ -69,6 +80,16 @@ interface Service {
   failures: number;
   /** Monotonic time (ms) before which it is not tried. */
   closedUntilMs: number;
+}
+
+/** What a push service is known by. */
+function nameOf({ endpoint, service }: PushTarget): string {
+  if (service !== "") return service;
+  return URL.canParse(endpoint) ? new URL(endpoint).host : "";
+}
+
+function troubleOf(answer: HookAnswer): string {
+  return answer.kind === "answered" ? `status ${answer.status}` : answer.reason;
 }
 
 /** Failures in a row after which a push service is tried by single requests. */
@@ -130,16 +151,34 @@ export class PushSender {
     }
     const job: Job = { key, push, left: push.targets.length, targets: [], retryAfterMs: 0 };
     this.#jobs.set(key, job);
+    const unknown: Item[] = [];
     for (const target of push.targets) {
-      const service = this.#serviceOf(target.endpoint);
-      service.waiting.push({ job, target });
+      const item = { job, target };
+      if (!this.#isKnown(target)) {
+        unknown.push(item);
+        continue;
+      }
+      this.#serviceOf(target).waiting.push(item);
       this.#waiting++;
     }
     this.#pump();
+    for (const item of unknown) this.#refused(item, "is not in push.services");
   }
 
-  #serviceOf(endpoint: string): Service {
-    const name = URL.canParse(endpoint) ? new URL(endpoint).host : "";
+  /** The settings may name other services than when it was set, or than in the cell where that was. */
+  #isKnown({ service }: PushTarget): boolean {
+    return service === "" || this.#deps.services.has(service);
+  }
+
+  /** The push message is not tried again; the next one is. */
+  #refused(item: Item, trouble: string): void {
+    this.counts.refused++;
+    this.#note("push service refuses", item, trouble);
+    this.#finish(item, "sent", 0);
+  }
+
+  #serviceOf(target: PushTarget): Service {
+    const name = nameOf(target);
     const known = this.#services.get(name);
     if (known !== undefined) return known;
     if (this.#services.size >= SERVICES_MAX) this.#forgetServices();
@@ -160,9 +199,8 @@ export class PushSender {
     const perService = Math.max(1, Math.floor(this.#limits.requestsMax / 4));
     for (const [name, service] of [...this.#services]) {
       if (service.failures >= FAILURES_MAX) this.#putOff(service);
-      const most = service.failures >= FAILURES_MAX ? 1 : perService;
-      const took = service.waiting.length > 0 && service.active < most;
-      while (this.#active < this.#limits.requestsMax && service.active < most) {
+      const took = service.waiting.length > 0 && service.active < perService;
+      while (this.#active < this.#limits.requestsMax && service.active < perService) {
         const item = service.waiting.shift();
         if (item === undefined) break;
         this.#begin(service, item);
@@ -194,10 +232,13 @@ export class PushSender {
     service.active++;
     const { ttlSeconds, timeoutMs } = this.#limits;
     const payload = pushPayload(push, target.content);
-    this.#deps.encode(target, { payload, topic: push.with, ttlSeconds }, (encoded) => {
+    const own = this.#deps.services.get(target.service);
+    const { encode, post }: PushWay = own ?? this.#deps;
+    const url = own?.url ?? target.endpoint;
+    encode(target, { payload, topic: push.with, ttlSeconds }, (encoded) => {
       if (encoded === null) return this.#answered(service, item, null);
-      const request = { url: target.endpoint, ...encoded, timeoutMs };
-      this.#deps.post(request, (answer) => this.#answered(service, item, answer));
+      const request = { url, ...encoded, timeoutMs };
+      post(request, (answer) => this.#answered(service, item, answer));
     });
   }
 
@@ -218,10 +259,11 @@ export class PushSender {
       this.#finish(item, "later", asked);
     } else {
       this.#works(service);
-      const taken = status >= 200 && status < 300;
-      this.counts[taken ? "sent" : "refused"]++;
-      if (!taken) this.#note("push service refuses", item, answer);
-      this.#finish(item, "sent", 0);
+      if (status < 200 || status >= 300) this.#refused(item, `status ${status}`);
+      else {
+        this.counts.sent++;
+        this.#finish(item, "sent", 0);
+      }
     }
     this.#pump();
   }
@@ -236,16 +278,17 @@ export class PushSender {
     service.failures++;
     if (service.failures < FAILURES_MAX) return;
     // Once for each time that it goes away.
-    if (service.failures === FAILURES_MAX) this.#note("push service fails", item, answer);
+    if (service.failures === FAILURES_MAX) {
+      this.#note("push service fails", item, troubleOf(answer));
+    }
     const tries = service.failures - FAILURES_MAX + 1;
     service.closedUntilMs = clock.monoMs() +
       retries.againMs("push_service", tries, random.number());
   }
 
   /** Of an endpoint only its service is written: who knows the rest can send to the device. */
-  #note(event: string, { target: { endpoint } }: Item, answer: HookAnswer): void {
-    const trouble = answer.kind === "answered" ? `status ${answer.status}` : answer.reason;
-    this.#deps.log.info(event, { service: new URL(endpoint).host, trouble });
+  #note(event: string, { target }: Item, trouble: string): void {
+    this.#deps.log.info(event, { service: nameOf(target), trouble });
   }
 
   #finish({ job, target: { device, endpoint } }: Item, outcome: Outcome, retryAfterMs: number) {

@@ -4,6 +4,7 @@ import { importJWK, SignJWT } from "jose";
 import { base64url, fromBase64url } from "../push/p256.ts";
 import type { EncodePush } from "../push/push_sender.ts";
 import type { PushTarget } from "../../shard/account/push_targets.ts";
+import { type PushServiceAddress, serviceRequest } from "../push/service_request.ts";
 import type { VapidKeys } from "../push/vapid.ts";
 
 /** A signature is good for this long (s), and used for half of it: at most 24 h are allowed. */
@@ -62,6 +63,14 @@ export async function systemEncodePush(
         body,
       }))
       .then(done, () => done(null));
+  };
+}
+
+/** Makes the port of services that pass push messages on. */
+export function serviceEncodePush(address: PushServiceAddress): EncodePush {
+  return (target, push, done) => {
+    topicOf(utf8.encode(target.endpoint), push.topic)
+      .then((topic) => done(serviceRequest(address, target, { ...push, topic })));
   };
 }
 

@@ -1,10 +1,31 @@
 /** The commands of protocol v1 about the account itself: its devices, push messages, and sign-ins. */
 import type { DeviceId } from "../../shard/name/ids.ts";
 import { fail, ok } from "../../shard/errors.ts";
-import { asJson, type CommandContext, type Define, type Traits, WRITE } from "./command.ts";
+import type { Ops } from "../../shard/ops.ts";
+import {
+  asJson,
+  type CommandContext,
+  type Define,
+  type Input,
+  type Traits,
+  WRITE,
+} from "./command.ts";
 import { fromBase64url } from "../push/p256.ts";
 
 const NO_PUSH = fail("unsupported", "This server sends no push messages");
+
+/** A push subscription as a shard keeps it. */
+function targetOf(
+  { endpoint, keys, service, token, content }: Input<"push">,
+): Ops["push.set"]["in"]["target"] {
+  const none = new Uint8Array(0);
+  if (service !== undefined) {
+    const of = { endpoint: token!, service, content: content ?? "sender" };
+    return { ...of, p256dh: none, auth: none };
+  }
+  const [p256dh, auth] = [fromBase64url(keys!.p256dh)!, fromBase64url(keys!.auth)!];
+  return { endpoint: endpoint!, p256dh, auth, content: content ?? "full", service: "" };
+}
 
 /** Push messages to devices. */
 export function pushCommands(define: Define) {
@@ -12,10 +33,8 @@ export function pushCommands(define: Define) {
   return {
     push: define("push", set, { cost: 2, write: true }, (ctx, input, done) => {
       if (ctx.limits.push === null) return done(NO_PUSH);
-      const { endpoint, keys, content = "full" } = input;
-      const [p256dh, auth] = [fromBase64url(keys.p256dh)!, fromBase64url(keys.auth)!];
       const { device } = ctx;
-      const target = { endpoint, p256dh, auth, content, service: "" };
+      const target = targetOf(input);
       ctx.router.request(ctx.user, "push.set", { device, target }, asJson(done));
     }),
     unpush: define("unpush", "ends push messages to this device", WRITE, (ctx, _input, done) => {
@@ -25,10 +44,12 @@ export function pushCommands(define: Define) {
       ctx.router.request(ctx.user, "push.list", {}, (result) => {
         if (!result.ok) return done(result);
         // Who knows the rest of an endpoint can send to it.
-        const shown = result.value.map(({ device, at, endpoint, content }) => {
-          const { origin } = new URL(endpoint);
-          return { device, at, service: origin, content };
-        });
+        const shown = result.value.map(({ device, at, endpoint, content, service }) => ({
+          device,
+          at,
+          service: service === "" ? new URL(endpoint).origin : service,
+          content,
+        }));
         done(ok(JSON.stringify(shown)));
       });
     }),

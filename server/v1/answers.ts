@@ -280,7 +280,7 @@ export const ANSWERS = {
       .describe("Issuers to sign in with; absent: none"),
     directory: z.literal(true).optional()
       .describe("Passwords are checked by a directory too: SCRAM does not do for its users"),
-    push: z.object({ publicKey: z.string() }).optional()
+    push: z.object({ publicKey: z.string(), services: z.array(z.string()).optional() }).optional()
       .describe("The `applicationServerKey` of push subscriptions; absent: there are none"),
     limits,
     serverTime: ms,

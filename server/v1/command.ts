@@ -67,7 +67,8 @@ export interface Command {
 /** Every command. */
 export type CommandTable = Readonly<Record<CommandName, Command>>;
 
-type Input<K extends CommandName> = z.output<ProtocolSchemas["commands"][K]>;
+/** What a command takes. */
+export type Input<K extends CommandName> = z.output<ProtocolSchemas["commands"][K]>;
 
 /** What a command costs and does besides. */
 export interface Traits {

@@ -38,6 +38,8 @@ export interface ProtocolLimits {
   readonly waitSecondsMax: number;
   /** Where push services may be; null: nobody can subscribe. */
   readonly push: TargetRules | null;
+  /** Ids of the services that pass push messages on to phones. */
+  readonly pushServices: readonly string[];
 }
 
 /** The limits that a client needs to know, as `welcome` and `GET /v1/info` show them. */

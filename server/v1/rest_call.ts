@@ -34,7 +34,7 @@ export interface RestDeps extends ProtocolHost {
     /** A directory checks passwords too. */
     readonly directory?: true;
     /** The key by which push services know this server; absent: it sends no push messages. */
-    readonly push?: { readonly publicKey: string };
+    readonly push?: { readonly publicKey: string; readonly services?: readonly string[] };
   };
   /** Origins of pages that may call from elsewhere; `*` for all, empty for none. */
   allowedOrigins(): readonly string[];

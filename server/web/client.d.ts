@@ -354,12 +354,21 @@ export interface PushSubscriptionFields {
   readonly content?: PushContent;
 }
 
+/** A service that passes push messages on to phones, and its name of this device. */
+export interface PushServiceFields {
+  /** One of `services` of `push` in `GET /v1/info`. */
+  readonly service: string;
+  readonly token: string;
+  /** Absent: `sender`, for the service reads what it passes on. */
+  readonly content?: PushContent;
+}
+
 /** A device that gets push messages. */
 export interface PushTarget {
   readonly device: string;
   /** When it was set last (ms since 1970). */
   readonly at: number;
-  /** The origin of its push service. */
+  /** The origin of its push service, or the id of a service that passes push messages on. */
   readonly service: string;
   readonly content: PushContent;
 }
@@ -748,10 +757,11 @@ export interface Client {
   revoke(device: string): Promise<void>;
   /**
    * This device gets push messages while it is away. The subscription is made with the `publicKey` of
-   * `push` in `GET /v1/info`; call this at every start. Rejects with `unsupported` where the server
-   * sends none, and with `bad_request` for an endpoint that cannot be one.
+   * `push` in `GET /v1/info`; an app for phones names one of its `services` instead. Call this at every
+   * start. Rejects with `unsupported` where the server sends none, and with `bad_request` for an
+   * endpoint that cannot be one.
    */
-  push(subscription: PushSubscriptionFields): Promise<void>;
+  push(subscription: PushSubscriptionFields | PushServiceFields): Promise<void>;
   /** This device gets none any more. Signing it out has the same effect. */
   unpush(): Promise<void>;
   /** The account's devices that get push messages. */

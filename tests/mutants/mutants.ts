@@ -13,6 +13,7 @@ import { MAILBOX } from "./mailbox_mutants.ts";
 import { MOVED } from "./moves_mutants.ts";
 import { PAIR } from "./pair_mutants.ts";
 import { PRESENCE } from "./presence_mutants.ts";
+import { PUSH } from "./push_mutants.ts";
 import { REPLICATION } from "./replication_mutants.ts";
 import { ROSTER } from "./roster_mutants.ts";
 import { SIGN_IN } from "./sign_in_mutants.ts";
@@ -42,4 +43,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...STANDBY,
   ...REPLICATION,
   ...SIGN_IN,
+  ...PUSH,
 ];

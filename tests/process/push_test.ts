@@ -1,6 +1,7 @@
 /** Push messages from a real server to a push service that decrypts them and checks who sends. */
 import assert from "node:assert/strict";
 import { Client, rest } from "./client.ts";
+import { PhoneService } from "./phone_service.ts";
 import { PushService } from "./push_service.ts";
 import { ServerProcess, tempDir } from "./server.ts";
 
@@ -19,20 +20,32 @@ interface Person {
 async function person(url: string, user: string): Promise<Person> {
   const made = { user, password: "correct horse", device: "phone" };
   const { token } = await rest<{ token: string }>(url, "POST", "/v1/register", { body: made });
+  return signedIn(url, token);
+}
+
+let keys = 0;
+
+function signedIn(url: string, token: string): Person {
   const ask = <T>(method: string, path: string, body?: object) =>
     rest<T>(url, method, path, { token, ...(body === undefined ? {} : { body }) });
-  let keys = 0;
   const write = (to: string, body: string) =>
     rest<{ seq: number }>(url, "POST", "/v1/messages", {
       token,
       body: { to, body },
-      key: `${user}${++keys}`,
+      key: `${++keys}`,
     });
   return { token, ask, write };
 }
 
 async function anyone(of: Person): Promise<void> {
   await of.ask("PUT", "/v1/settings", { messagesFrom: "anyone" });
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; !await isSo(); i++) {
+    assert.ok(i < 200, "it never was so");
+    await new Promise((done) => setTimeout(done, 50));
+  }
 }
 
 /** How many messages the other conversations have is no matter: the mark is beyond them all. */
@@ -137,10 +150,7 @@ Deno.test("a push service that is gone, busy or away loses and stops nothing (13
       await bob.ask("PUT", "/v1/push", service.subscribe(`gone${status}`));
       service.answer = () => new Response(null, { status });
       await ann.write("bob", "gone");
-      for (let i = 0; (await list()).length > 0; i++) {
-        assert.ok(i < 200, "still subscribed");
-        await new Promise((done) => setTimeout(done, 50));
-      }
+      await until(async () => (await list()).length === 0);
       await read(bob, "ann");
     }
     const before = service.requests;
@@ -243,5 +253,83 @@ Deno.test("a server without push messages says so (13)", async () => {
     await assert.rejects(bob.ask("PUT", "/v1/push", body), /no push messages/);
   } finally {
     await server.stop();
+  }
+});
+
+Deno.test("a service that passes push messages on gets them, and ends subscriptions (13)", async () => {
+  using dir = tempDir();
+  using own = tempDir();
+  const gateway = new PhoneService();
+  const secretFile = `${dir.path}/secret`;
+  Deno.writeTextFileSync(secretFile, `${gateway.secret}\n`);
+  const services = [{ id: "phones", url: `${gateway.origin}/v1/notify`, secretFile }];
+  const set = ["--set", `push.services=${JSON.stringify(services)}`];
+  const flags = ["--set", "push.graceMs=200", ...set];
+  let server = await ServerProcess.start({ dataDir: own.path, flags });
+  try {
+    let [ann, bob] = [await person(server.url, "ann"), await person(server.url, "bob")];
+    await anyone(bob);
+    const { push } = await rest<{ push: object }>(server.url, "GET", "/v1/info", {});
+    assert.deepEqual({ ...push, publicKey: "" }, { publicKey: "", services: ["phones"] });
+    const list = () => bob.ask<{ service: string; content: string }[]>("GET", "/v1/push");
+    const token = "f00d/BEEF+1:2==";
+    await bob.ask("PUT", "/v1/push", { service: "phones", token });
+    assert.deepEqual((await list()).map((p) => [p.service, p.content]), [["phones", "sender"]]);
+    await ann.write("bob", "for your phone");
+    const { message: { seq, at, ...message }, topic, ...first } = await gateway.until(1);
+    assert.ok(Number(seq) > 0 && Number(at) > 0);
+    assert.deepEqual(message, { t: "message", to: "bob", from: "ann", unread: 1, total: 1 });
+    assert.deepEqual(first, { v: 1, service: "phones", token, ttlSeconds: 86_400 });
+    assert.match(topic, /^[A-Za-z0-9_-]{32}$/);
+    assert.equal(gateway.path, "/v1/notify");
+
+    await read(bob, "ann");
+    await bob.ask("PUT", "/v1/push", { service: "phones", token, content: "full" });
+    gateway.status = 503;
+    await ann.write("bob", "after a while");
+    await gateway.until(2);
+    gateway.status = 201;
+    const again = await gateway.until(3);
+    assert.deepEqual([again.message["body"], again.topic], ["after a while", topic]);
+
+    // One that is not in the settings (any more) gets nothing, and the device stays subscribed.
+    await server.stop();
+    server = await ServerProcess.start({ dataDir: own.path, flags: ["--set", "push.graceMs=200"] });
+    [ann, bob] = [signedIn(server.url, ann.token), signedIn(server.url, bob.token)];
+    await read(bob, "ann");
+    await ann.write("bob", "nobody passes it on");
+    await until(async () =>
+      /outcome="refused"[^}]*\} 1\n/.test(await (await fetch(`${server.url}/metrics`)).text())
+    );
+    assert.equal((await list()).length, 1);
+    await assert.rejects(bob.ask("PUT", "/v1/push", { service: "phones", token }), /has none/);
+    await server.stop();
+    assert.equal(gateway.taken.length, 3);
+
+    server = await ServerProcess.start({ dataDir: own.path, flags });
+    [ann, bob] = [signedIn(server.url, ann.token), signedIn(server.url, bob.token)];
+    gateway.status = 410;
+    await read(bob, "ann");
+    await ann.write("bob", "gone");
+    await gateway.until(4);
+    await until(async () => (await list()).length === 0);
+    const keys = new PushService().subscribe("bob").keys;
+    const endpoint = "https://push.example.net/x";
+    const wrong: readonly (readonly [object, RegExp])[] = [
+      [{ service: "phones" }, /token is missing/],
+      [{ token }, /endpoint is missing/],
+      [{ endpoint }, /keys is missing/],
+      [{ service: "other", token }, /one of phones/],
+      [{ service: "phones", token: "two words" }, /token.*without spaces/],
+      [{ service: "phones", token: "x".repeat(1025) }, /token.*1,024/],
+      [{ service: "phones", token, endpoint, keys }, /either endpoint/],
+      [{ endpoint, keys, token }, /either endpoint/],
+    ];
+    for (const [body, why] of wrong) {
+      await assert.rejects(bob.ask("PUT", "/v1/push", body), why, JSON.stringify(body));
+    }
+  } finally {
+    await server.stop();
+    await gateway.stop();
   }
 });

@@ -3,6 +3,7 @@
 import { newKey } from "./bytes.js";
 import { laneOf } from "./commands.js";
 import { passkeysOf, signInWithPasskey } from "./passkeys.js";
+import { pushFields } from "./push.js";
 import { RoostError, signedOut } from "./error.js";
 
 /**
@@ -135,8 +136,7 @@ export class Calls {
     change,
   ) => /** @type {Promise<void>} */ (this.#ask("password", { ...change }, false));
   /** @type {Api.Client["push"]} */
-  push = ({ endpoint, keys: { p256dh, auth }, content = "full" }) =>
-    this.#change("push", { endpoint, keys: { p256dh, auth }, content }, "push");
+  push = (given) => this.#change("push", pushFields(given), "push");
   /** @type {Api.Client["unpush"]} */
   unpush = () => this.#change("unpush", {}, "push");
   /** @type {Api.Client["pushes"]} */

@@ -2,6 +2,7 @@
 /** What a client shows, from a mirror of it, and its calls as names and arguments for another tab. */
 import { newKey } from "./bytes.js";
 import { passkeysOf, signInWithPasskey } from "./passkeys.js";
+import { pushFields } from "./push.js";
 
 /**
  * @import * as Api from "../client.d.ts"
@@ -115,8 +116,7 @@ export class Forwarding {
   /** @type {Api.Client["revoke"]} */
   revoke = (device) => this.#ask("revoke", device);
   /** @type {Api.Client["push"]} */
-  push = ({ endpoint, keys: { p256dh, auth }, content = "full" }) =>
-    this.#ask("push", { endpoint, keys: { p256dh, auth }, content });
+  push = (given) => this.#ask("push", /** @type {typeof given} */ (pushFields(given)));
   /** @type {Api.Client["unpush"]} */
   unpush = () => this.#ask("unpush");
   /** @type {Api.Client["pushes"]} */
