@@ -51,6 +51,8 @@ export class Proxied {
    * for those to whom the new home has refused it since.
    */
   trusted: Map<AccountName, AccountId> | null = null;
+  /** Whether what is shown is what this cell knew as the home: the new one has shown nothing yet. */
+  inherited = true;
   /** What the rights of all watchers take into account. */
   #knownTo = NOT_KNOWN;
 
@@ -157,6 +159,7 @@ export class Proxied {
     if (!isNewer && !this.unknown) return false;
     this.unknown = false;
     if (!isNewer) return true;
+    this.inherited = false;
     this.epoch = epoch;
     this.version = version;
     this.devices = devices;

@@ -35,6 +35,11 @@ export class ChangePackets {
     this.#accounts = accounts;
   }
 
+  /** Packets that wait. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Takes a packet, now or once the blocks that it needs were read. */
   take(account: Account, packet: ShardPacket, mail = new MailNeeded()): void {
     receivePacket(this.#turn, account, packet, mail);

@@ -55,9 +55,14 @@ export class Incoming {
     this.changes = new ChangePackets(turn, accounts);
   }
 
-  /** Number of inputs to be taken again. */
-  get toTakeAgain(): number {
-    return this.#again.length;
+  /** Whether inputs are to be taken again. */
+  get takesAgain(): boolean {
+    return this.#again.length > 0;
+  }
+
+  /** Whether no input is to be taken again or later. */
+  get quiescent(): boolean {
+    return !this.takesAgain && this.changes.waiting === 0;
   }
 
   /** Calls `take` for each input that is to be taken again. */

@@ -230,9 +230,10 @@ export class Proxies {
     if (p === null) return null;
     const { proxied } = p;
     const of = proxied.watcher(watcher, watcherId);
-    if (!of.may && proxied.trusted?.get(watcher) === watcherId) {
-      // Its right is asked for with those of all others.
-      proxied.allow(of, null);
+    const isTrusted = !of.may && proxied.trusted?.get(watcher) === watcherId;
+    if (isTrusted) {
+      // Its right is asked for with those of all others. It may have lost it before what is shown now.
+      if (proxied.inherited) proxied.allow(of, null);
       this.#again.add(watched);
     }
     of.askedSince = of.asked !== null;
@@ -240,7 +241,7 @@ export class Proxies {
     if (!of.may || proxied.epoch === 0) {
       if (!of.waiting.includes(node)) of.waiting = [...of.waiting, node];
       const { decided, frozen } = of;
-      if (of.asked === null) this.#ask(p, [watcher]);
+      if (of.asked === null && !isTrusted) this.#ask(p, [watcher]);
       if (!of.may && (decided || !this.#cells.isLinked(proxied.home))) {
         return { watcher, watched, presence: null, lastSeen: frozen };
       }

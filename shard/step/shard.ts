@@ -183,7 +183,7 @@ export class Shard {
   /** Whether nothing is under way: only then may others take over. */
   get quiescent(): boolean {
     return this.ready && this.#turn.batch.quiescent && this.#turn.accounts.quiescent &&
-      this.#incoming.toTakeAgain + this.#recovery.kept === 0 && !this.#settling &&
+      this.#incoming.quiescent && this.#recovery.kept === 0 && !this.#settling &&
       // Requests that wait for another shard go on waiting at the successor.
       !this.#requests.waiting.onStore;
   }
@@ -295,8 +295,8 @@ export class Shard {
 
   /** Whether a `tick` has anything to look at. */
   get ticking(): boolean {
-    return this.#turn.timers.size + this.#requests.waiting.size + this.#turn.accounts.size +
-            this.#incoming.toTakeAgain > 0 ||
+    return this.#turn.timers.size + this.#requests.waiting.size + this.#turn.accounts.size > 0 ||
+      this.#incoming.takesAgain ||
       this.#incoming.names?.ticking === true || this.#incoming.proxies?.ticking === true ||
       this.#incoming.doubted.ticking ||
       this.presence.returning.ticking || this.presence.awaiting ||

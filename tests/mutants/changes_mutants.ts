@@ -5,6 +5,11 @@ const TEST = "tests/scenario/changes_test.ts";
 
 /** See the head of this file. */
 export const CHANGES: readonly Mutant[] = [
+  ...inTested("shard/step/incoming.ts", TEST, [
+    "end a shard while a change waits for a block",
+    "return !this.takesAgain && this.changes.waiting === 0;",
+    "return !this.takesAgain;",
+  ]),
   ...inTested(
     "shard/handlers/changes.ts",
     TEST,

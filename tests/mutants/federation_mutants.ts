@@ -216,6 +216,11 @@ export const FEDERATION: readonly Mutant[] = [
       "if (!of.may && (decided || watcher.length > 0)) {",
     ],
   ),
+  ...inTested("shard/step/names.ts", "tests/scenario/cells_names_test.ts", [
+    "ask for a home with each packet",
+    "if (mono - question.askedMs < WHERE_AGAIN_MS) return;",
+    "",
+  ]),
   ...inTested(
     "shard/step/names.ts",
     PRESENCE,
@@ -228,6 +233,11 @@ export const FEDERATION: readonly Mutant[] = [
   ...inTested(
     "shard/step/proxies.ts",
     PRESENCE,
+    [
+      "show what a user shows after its move to whom it could watch before",
+      "if (proxied.inherited) proxied.allow(of, null);",
+      "proxied.allow(of, null);",
+    ],
     [
       "take a late reply for that to the last question",
       "if (of?.asked !== asked) return;",

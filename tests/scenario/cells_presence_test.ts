@@ -261,6 +261,35 @@ for (const when of ["after", "before"] as const) {
   });
 }
 
+Deno.test("12: who could watch a user that has moved does not see what it shows after a block (seed 31452)", () => {
+  const w = new Watching();
+  const { a, b, f, ids } = w;
+  const carol = a.register("carol");
+  assert.ok(carol.ok);
+  a.must("carol", "roster.subscription", { contact: BOB, type: "subscribe" });
+  f.settle();
+  b.must("bob", "roster.subscription", { contact: "carol" as AccountName, type: "subscribed" });
+  f.settle();
+  w.move(b, a);
+  w.move(a, b);
+  // Another one watches already, by whom the cell learns what is shown; nothing tells of the block.
+  const item = { watcher: "carol" as AccountName, watcherId: carol.value.id };
+  const asks = () => a.node.interest([{ ...item, watched: BOB, watchedId: ids[1] }], () => {});
+  asks();
+  b.must("bob", "roster.block", { contact: ALICE, blocked: true });
+  w.signIn();
+  f.settle(1000);
+  asks();
+  w.show("dnd");
+  f.settle(500);
+  assert.equal(w.shown, "dnd", "to the other one");
+  for (let asked = 0; asked < 3; asked++) {
+    assert.deepEqual(w.ask().presence?.devices ?? [], []);
+    f.settle(300);
+  }
+  assert.equal(w.ask().presence, null);
+});
+
 Deno.test("12: an edge whose question a move has made void asks again once the user is here", () => {
   const w = new Watching();
   w.askAsItMoves();

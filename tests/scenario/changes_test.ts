@@ -257,3 +257,25 @@ Deno.test("a client's own ext stays what it is, even where it looks like a note"
     deepEqual(history(w, user, peer), [{ k: "message", num: 1, body: "text", ext }]);
   }
 });
+
+Deno.test("a shard does not end while a change of a message waits for a block of the store", () => {
+  for (let i = 0; i < 60; i++) {
+    const w = two({ ...SMALL, cacheIdleMs: 60_000 });
+    w.send("alice", "bob", "m1", "The first text");
+    w.settle();
+    for (let n = 0; n < 40; n++) {
+      w.send(n % 2 ? "alice" : "bob", n % 2 ? "bob" : "alice", `x${n}`, "x".repeat(900));
+    }
+    w.settle();
+    ask(w, "alice", "bob", "e1", editOf(1, "The second text"));
+    w.time.runWhile(() => true, w.time.nowMs + i / 20);
+    const shard = w.node.shardOf(name("bob"));
+    const at = [Math.floor((shard.lo + shard.hi) / 2)];
+    let result: unknown = null;
+    w.node.reshape({ of: [shard.id], at }, (r) => result = r);
+    w.settle();
+    ok(result !== null);
+    deepEqual(w.logged("node.bug"), [], `${i / 20} ms after the request`);
+    equal(history(w, "bob", "alice").find((e) => e.num === 1 && e.edited)?.body, "The second text");
+  }
+});

@@ -122,6 +122,8 @@ function noneStored(cluster: Cluster, folded: readonly Folded[]): void {
       if (e.k !== "message" || e.change !== undefined || now.body === e.body) return;
       // The whole text: another one may begin as it does.
       if (!e.body.endsWith("..") || kept.includes(e.body)) return;
+      // It may have it in a block that is kept for unread messages, and not have got the change.
+      if (folded.some((to) => to.life.name === e.with && !to.whole)) return;
       for (const { disk } of cluster.nodes) {
         for (const row of disk.rows(["m"])) {
           if (!new TextDecoder("latin1").decode(row.value).includes(e.body)) continue;

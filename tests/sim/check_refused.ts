@@ -135,6 +135,9 @@ export function checkWaiting(folded: readonly Folded[]): void {
       const full = new Set(
         from.events.flatMap((e) => e.k === "undelivered" && e.reason === "quota" ? [e.id] : []),
       );
+      const lacking = new Set(
+        from.events.flatMap((e) => e.k === "undelivered" && e.reason === "not_found" ? [e.id] : []),
+      );
       const { waiting, accepted } = sentWaiting(from, name);
       // What is released by accepting a request that was withdrawn meanwhile meets one who does not
       // take it yet, or never does.
@@ -146,6 +149,8 @@ export function checkWaiting(folded: readonly Folded[]): void {
         if (since < 0 && accepted.has(e.num)) continue;
         const right = taken.has(e.id) !== told.has(e.id);
         if (right && (taken.has(e.id) || full.has(e.id) || !accepted.has(e.num))) continue;
+        // Of a change also where the recipient does not have the message, as before an account's end.
+        if (right && e.change !== undefined && lacking.has(e.id)) continue;
         const text = `${e.id} to ${name}, sent with a request, was ${
           taken.has(e.id)
             ? "taken and undelivered"
