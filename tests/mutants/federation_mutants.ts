@@ -216,7 +216,7 @@ export const FEDERATION: readonly Mutant[] = [
       "if (!of.may && (decided || watcher.length > 0)) {",
     ],
   ),
-  ...inTested("shard/step/names.ts", "tests/scenario/cells_names_test.ts", [
+  ...inTested("shard/step/names.ts", "tests/scenario/cells_where_test.ts", [
     "ask for a home with each packet",
     "if (mono - question.askedMs < WHERE_AGAIN_MS) return;",
     "",

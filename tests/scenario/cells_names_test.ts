@@ -1,14 +1,7 @@
 /** Names and messages between cells: each name has one home, wherever it is registered. */
 import assert from "node:assert/strict";
 import { CellsFixture, type OneCell } from "../sim/cells_fixture.ts";
-import {
-  type AccountName,
-  type CellName,
-  type DeviceId,
-  pointOf,
-  type SessionId,
-} from "../../shard/name/ids.ts";
-import type { ShardPacket } from "../../shard/message/packets.ts";
+import type { AccountName, CellName, DeviceId, SessionId } from "../../shard/name/ids.ts";
 import type { AttachAuth } from "../../shard/ops.ts";
 
 const CONFLICT = "conflict";
@@ -398,35 +391,4 @@ Deno.test("12: a packet that three cells have passed on is passed on no further"
     return effects.flatMap((effect) => effect.kind === "abroad" ? [effect.hops] : []);
   };
   assert.deepEqual([0, 1, 2, 3].map(passedOn), [[1], [2], [3], []]);
-});
-
-Deno.test("12: many packets for a name of which nothing is known ask for its home once, and again after a while", () => {
-  const f = new CellsFixture();
-  const [a, b, c] = f.cells as [OneCell, OneCell, OneCell];
-  c.kill();
-  const links = f.wan.links(c.name, f.time.process());
-  let asked = 0;
-  const none = () => {};
-  links.start({
-    ...{ linked: none, opened: none, unlinked: none },
-    frame: (_from, _point, { kind, ...frame }) => {
-      if (kind !== "packet" || !("packet" in frame) || frame.packet.kind !== "name") return;
-      if (frame.packet.message.kind === "where") asked++;
-    },
-  });
-  const packets = (count: number) => {
-    for (let i = 0; i < count; i++) {
-      const packet: ShardPacket = { kind: "resolve", from: `from-${i}` as AccountName, to: BOB };
-      links.send(b.name, pointOf(BOB), { kind: "packet", packet, hops: 0 });
-    }
-  };
-  f.wan.cutWay(a.name, b.name, true);
-  packets(40);
-  f.settle(200);
-  assert.equal(asked, 1);
-  for (let i = 0; i < 5; i++) {
-    packets(40);
-    f.settle(200);
-  }
-  assert.ok(asked >= 2 && asked <= 6, `${asked} times`);
 });

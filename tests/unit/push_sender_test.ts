@@ -72,13 +72,13 @@ function sender(over: { readonly requestsMax?: number; readonly waitingMax?: num
   };
 }
 
-/** What a shard was told of the last push message. */
+/** What a shard has got of the last push message. */
 function outcomes({ settled }: Pick<ReturnType<typeof sender>, "settled">) {
   const last = settled.at(-1)!;
   return [last.targets.map((t) => t.outcome), last.retryAfterMs];
 }
 
-Deno.test("13: a push message is told to the shard once, when all its devices have an outcome", () => {
+Deno.test("13: a shard gets one reply for a push message, when all its devices have an outcome", () => {
   const s = sender();
   s.take(target("a", "https://a.example/1"), target("b", "https://b.example/1"));
   const [a, b] = s.posted();
