@@ -104,9 +104,10 @@ export class HomeRounds {
   #propose(account: Account, round: Round, change: HomeChange): void {
     const { self, voters } = this.#cells;
     const register = registerOf(account, self);
-    const { promised } = register;
-    const above = compareBallots(promised, round.above) > 0 ? promised : round.above;
-    const ballot = { counter: above.counter + 1, cell: self };
+    const { accepted, chosen, promised } = register;
+    // Above what is decided, too, of which it may only have learned: homes are told apart by counters.
+    const known = [promised, round.above, accepted?.ballot, chosen?.ballot];
+    const ballot = { counter: Math.max(...known.map((b) => b?.counter ?? 0)) + 1, cell: self };
     // Also where it is no voter: a ballot is never used twice.
     this.#host.set(account, { ...register, promised: ballot });
     const { proposal, ask } = propose<CellName>(ballot, voters, change);

@@ -216,6 +216,11 @@ export const FEDERATION: readonly Mutant[] = [
       "if (!of.may && (decided || watcher.length > 0)) {",
     ],
   ),
+  ...inTested("shard/step/home_rounds.ts", "tests/scenario/cells_where_test.ts", [
+    "decide a home at the counter of the one before",
+    "const known = [promised, round.above, accepted?.ballot, chosen?.ballot];",
+    "const known = [promised, round.above];",
+  ]),
   ...inTested("shard/step/names.ts", "tests/scenario/cells_where_test.ts", [
     "ask for a home with each packet",
     "if (mono - question.askedMs < WHERE_AGAIN_MS) return;",

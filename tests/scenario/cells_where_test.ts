@@ -1,6 +1,6 @@
-/** The question which cell is the home of a name. */
+/** Which cell is the home of a name: the question, and the order of its homes. */
 import assert from "node:assert/strict";
-import { type AccountName, pointOf } from "../../shard/name/ids.ts";
+import { type AccountName, type CellName, pointOf } from "../../shard/name/ids.ts";
 import { CellsFixture, type OneCell } from "../sim/cells_fixture.ts";
 import type { ShardPacket } from "../../shard/message/packets.ts";
 
@@ -35,4 +35,29 @@ Deno.test("12: many packets for a name of which nothing is known ask for its hom
     f.settle(200);
   }
   assert.ok(asked >= 2 && asked <= 6, `${asked} times`);
+});
+
+Deno.test("12: each home of a name is decided with a higher counter, also by one that had no vote (seed 30295)", () => {
+  const f = new CellsFixture();
+  const [a, b, c] = f.cells as [OneCell, OneCell, OneCell];
+  assert.ok(a.register(BOB).ok);
+  f.settle();
+  const chosen = ({ node }: OneCell) =>
+    [...node.shardOf(BOB).inspect().accounts].find((of) => of.name === BOB)?.register?.chosen;
+  const move = (from: OneCell, to: OneCell) =>
+    from.must(BOB, "move.begin", { to: to.name as CellName, move: `to ${to.name}` });
+  // The next home learns of the decision, and has not taken part in it.
+  f.wan.onSaid = (_from, _to, name, { kind }) => {
+    if (name === BOB && kind === "prepare") f.wan.isolate(b.name, true);
+  };
+  move(a, b);
+  f.until("the decision", () => chosen(a)?.value === b.name);
+  f.wan.onSaid = () => {};
+  f.wan.isolate(b.name, false);
+  f.until("the arrival", () => b.ask(BOB, "account.info", {}).ok);
+  const before = chosen(b)!.ballot.counter;
+  move(b, c);
+  f.until("the next arrival", () => c.ask(BOB, "account.info", {}).ok);
+  const after = chosen(c)!.ballot.counter;
+  assert.ok(after > before, `${after} after ${before}`);
 });
