@@ -105,7 +105,7 @@ export class HomeRounds {
     const { self, voters } = this.#cells;
     const register = registerOf(account, self);
     const { accepted, chosen, promised } = register;
-    // Above what is decided, too, of which it may only have learned: homes are told apart by counters.
+    // Above what is decided, too, which it may not have voted on: counters tell which home is newer.
     const known = [promised, round.above, accepted?.ballot, chosen?.ballot];
     const ballot = { counter: Math.max(...known.map((b) => b?.counter ?? 0)) + 1, cell: self };
     // Also where it is no voter: a ballot is never used twice.

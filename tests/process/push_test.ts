@@ -313,6 +313,23 @@ Deno.test("a service that passes push messages on gets them, and ends subscripti
     await ann.write("bob", "gone");
     await gateway.until(4);
     await until(async () => (await list()).length === 0);
+  } finally {
+    await server.stop();
+    await gateway.stop();
+  }
+});
+
+Deno.test("a subscription at a service that passes push messages on is refused where it cannot be one (13)", async () => {
+  using dir = tempDir();
+  const secretFile = `${dir.path}/secret`;
+  Deno.writeTextFileSync(secretFile, "a secret of the service");
+  const services = [{ id: "phones", url: "http://127.0.0.1:9/notify", secretFile }];
+  using own = tempDir();
+  const flags = ["--set", `push.services=${JSON.stringify(services)}`];
+  const server = await ServerProcess.start({ dataDir: own.path, flags });
+  try {
+    const bob = await person(server.url, "bob");
+    const token = "f00d";
     const keys = new PushService().subscribe("bob").keys;
     const endpoint = "https://push.example.net/x";
     const wrong: readonly (readonly [object, RegExp])[] = [
@@ -330,6 +347,5 @@ Deno.test("a service that passes push messages on gets them, and ends subscripti
     }
   } finally {
     await server.stop();
-    await gateway.stop();
   }
 });

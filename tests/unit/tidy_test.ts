@@ -95,6 +95,8 @@ const LONG_FILES: Readonly<Record<string, string>> = {
 const LONG_FUNCTIONS: Readonly<Record<string, string>> = {
   "tests/process/push_test.ts push messages are encrypted and signed, one for a burst, none for who is there (13)":
     "one story, told in order",
+  "tests/process/push_test.ts a service that passes push messages on gets them, and ends subscriptions (13)":
+    "one story, told in order",
   "tests/unit/store_rows_contract.ts rowsContract": "a list of tests, one after another",
   "tests/unit/store_fences_contract.ts fencesContract": "a list of tests, one after another",
 };
