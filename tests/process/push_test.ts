@@ -322,7 +322,7 @@ Deno.test("a service that passes push messages on gets them, and ends subscripti
 Deno.test("a subscription at a service that passes push messages on is refused where it cannot be one (13)", async () => {
   using dir = tempDir();
   const secretFile = `${dir.path}/secret`;
-  Deno.writeTextFileSync(secretFile, "a secret of the service");
+  Deno.writeTextFileSync(secretFile, "secret-of-the-service");
   const services = [{ id: "phones", url: "http://127.0.0.1:9/notify", secretFile }];
   using own = tempDir();
   const flags = ["--set", `push.services=${JSON.stringify(services)}`];
