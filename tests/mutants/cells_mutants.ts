@@ -15,8 +15,9 @@ const ROWS: readonly Mutant[] = [
       "proposal.change(null)",
     ],
   ),
-  ...inFile(
+  ...inTested(
     "shard/step/home_rounds.ts",
+    "tests/unit/home_rounds_test.ts",
     [
       "use a ballot twice",
       "    this.#host.set(account, { ...register, promised: ballot });\n",
