@@ -150,7 +150,8 @@ export const sendMessage: Handler<"message.send"> = (turn, account, input, pendi
   }
   account.runtime.changesOf?.delete(input.to);
   if (!closed && asks) releaseWaiting(turn, account, input.to, toId ?? "");
-  changeOwn(turn, account, input, pending);
+  const undone = changeOwn(turn, account, input, pending);
+  if (undone !== null) return undone;
   if (closed) return ok(sendWaiting(turn, account, input, toId ?? ""));
   return ok(sendNow(turn, account, input, toId));
 };

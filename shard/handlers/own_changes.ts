@@ -63,11 +63,20 @@ export function checkNamed(
   return known === undefined || note.num > last ? NOT_THERE : null;
 }
 
-/** Does to the account's own mailbox what its next message does; `checkNamed` has let it pass. */
-export function changeOwn(turn: Turn, account: Account, input: Input, pending: Pending): void {
+/**
+ * Does to the account's own mailbox what its next message does. `checkNamed` has let it pass, but the
+ * end of messages that waited may have come since: then it returns why it did nothing, else null.
+ */
+export function changeOwn(
+  turn: Turn,
+  account: Account,
+  input: Input,
+  pending: Pending,
+): Wait | Failure | null {
   const change = changeOf(input.ext);
-  if (change === null) return;
+  if (change === null) return null;
   const effects = effectsIn(turn, account, input, change, pending);
-  if ("wait" in effects || "ok" in effects) throw new Error("a change was not checked");
+  if ("wait" in effects || "ok" in effects) return effects;
   for (const entry of effects) turn.append(account, entry);
+  return null;
 }
