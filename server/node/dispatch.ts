@@ -23,9 +23,11 @@ const HELD: ReadonlySet<ShardInput["kind"]> = new Set(
     "session_lost",
     "owing",
     "sweep",
-    "tick",
   ] as const,
 );
+
+/** Inputs that a shard that ends does without: both come again. */
+const DROPPED: ReadonlySet<ShardInput["kind"]> = new Set(["tick", "rows_loaded"] as const);
 
 /** The way to shards that other nodes own. */
 export interface Elsewhere {
@@ -71,10 +73,8 @@ export class Dispatch {
   submit(shard: Shard, input: ShardInput): void {
     if (this.#stopped && input.kind === "request") return;
     if (shard.ended) return this.route(input);
-    if (shard.ending && HELD.has(input.kind)) {
-      if (input.kind !== "tick") this.#hold(input);
-      return;
-    }
+    if (shard.ending && DROPPED.has(input.kind)) return;
+    if (shard.ending && HELD.has(input.kind)) return this.#hold(input);
     this.#inbox.put(shard, input);
   }
 
