@@ -14,6 +14,7 @@ import type { ShardTurn } from "./shard_turn.ts";
 import { type Ask, compareBallots, NO_BALLOT, type Vote, vote } from "../federation/caspaxos.ts";
 import { HomeRounds } from "./home_rounds.ts";
 import { Moves } from "./moves.ts";
+import { PassedRewatches } from "./passed_rewatches.ts";
 import type { Proxies } from "./proxies.ts";
 import { type Home, type NameRegister, NO_HOME, withChosen } from "../federation/name_register.ts";
 import { decidedOf, homeOf, isHere, registerOf } from "../account/home.ts";
@@ -75,6 +76,7 @@ export class Names {
   readonly #requests: Requests;
   readonly #ways: Pick<NamesParts, "here" | "again" | "proxy" | "proxies" | "sought">;
   readonly #rounds: HomeRounds;
+  readonly #rewatches: PassedRewatches;
   /** Accounts whose home is about to be another cell. */
   readonly moves: Moves;
   readonly #questions = new Map<AccountName, Question>();
@@ -87,6 +89,7 @@ export class Names {
     this.#accounts = parts.accounts;
     this.#requests = parts.requests;
     this.#ways = parts;
+    this.#rewatches = new PassedRewatches(turn, cells);
     this.#rounds = new HomeRounds(turn, cells, {
       say: (...said) => this.#say(...said),
       vote: (account, ask) => this.#vote(account, ask),
@@ -138,8 +141,6 @@ export class Names {
     this.moves.forget();
   }
 
-  // ---- packets
-
   /** Whether a packet is for an account that is at home here, and not about its home or its presence. */
   isHere(account: Account, { kind }: ShardPacket): boolean {
     return kind !== "name" && kind !== "move" && kind !== "proxy" &&
@@ -180,14 +181,15 @@ export class Names {
     if (packet.kind === "proxy" && packet.message.kind === "uninterest") this.#ways.here(packet);
     const home = homeOf(account, this.#cells.self);
     if (home !== null) return this.#abroad(account, home.value, carried);
-    const { mono } = this.#turn.now;
-    if ((this.#nobody.get(account.name) ?? 0) > mono) return this.#ways.here(packet);
+    const untilMs = this.#nobody.get(account.name) ?? 0;
+    if (untilMs > this.#turn.now.mono) return this.#ways.here(packet);
     this.#hold(account, carried);
   }
 
   /** Passes a packet on, once all that it rests on is committed. */
   #abroad(account: Account, cell: CellName, { packet, hops, sender }: Carried): void {
     if (hops >= HOPS_MAX) return;
+    if (packet.kind === "rewatch") this.#rewatches.add(cell, packet);
     const later = sender !== null && sender.runtime.batch > account.runtime.batch;
     this.#turn.emit(later ? sender : account, { kind: "abroad", cell, packet, hops: hops + 1 });
   }
@@ -231,17 +233,17 @@ export class Names {
 
   #say(account: Account, cell: CellName, message: NameMessage): void {
     const { name } = account;
-    const { self, version } = this.#cells;
-    const said = { cell: self, voters: version, message };
+    const said = { cell: this.#cells.self, voters: this.#cells.version, message };
     const packet: ShardPacket = { kind: "name", from: name, to: name, ...said };
     this.#turn.emit(account, { kind: "abroad", cell, packet, hops: 0 });
   }
 
   #said(account: Account, { cell, voters, message }: NamePacket): void {
+    const { self, version } = this.#cells;
     switch (message.kind) {
       case "prepare":
       case "accept": {
-        if (voters < this.#cells.version) return this.#say(account, cell, { kind: "outdated" });
+        if (voters < version) return this.#say(account, cell, { kind: "outdated" });
         if (!this.#turn.writable) return;
         return this.#say(account, cell, this.#vote(account, message));
       }
@@ -259,10 +261,7 @@ export class Names {
       case "told_ack":
         return this.#acked(account, cell, message.chosen);
       case "where":
-        return this.#say(account, cell, {
-          kind: "there",
-          chosen: decidedOf(account, this.#cells.self),
-        });
+        return this.#say(account, cell, { kind: "there", chosen: decidedOf(account, self) });
       case "there":
         return this.#there(account, cell, message.chosen);
     }
@@ -392,6 +391,7 @@ export class Names {
 
   /** A cell can be reached again: accounts in memory tell it what they owe it. */
   linked(cell: CellName): void {
+    this.#rewatches.linked(cell);
     for (const account of this.#turn.accounts.all()) {
       if (account.register?.telling.includes(cell) !== true) continue;
       this.#turn.scheduleHome(account, HOME_SPREAD_MS * spreadOf(account.name, 0));

@@ -216,6 +216,20 @@ export const FEDERATION: readonly Mutant[] = [
       "if (!of.may && (decided || watcher.length > 0)) {",
     ],
   ),
+  ...inTested(
+    "shard/step/passed_rewatches.ts",
+    "tests/unit/passed_rewatches_test.ts",
+    [
+      "forget rewatches that a cut has lost",
+      "lost || atMs > sinceMs",
+      "atMs > sinceMs",
+    ],
+    [
+      "repeat rewatches for ever",
+      "const again = this.#kept(cell).map",
+      "const again = (this.#passed.get(cell) ?? []).map",
+    ],
+  ),
   ...inTested("shard/step/home_rounds.ts", "tests/scenario/cells_where_test.ts", [
     "decide a home at the counter of the one before",
     "const known = [promised, round.above, accepted?.ballot, chosen?.ballot];",
