@@ -236,7 +236,12 @@ export async function startNode(
   // those that there are.
   const early: EdgePacket[] = [];
   let deliver: (packet: EdgePacket) => void = (packet) => void early.push(packet);
-  let push: (push: PushEffect) => void = () => {};
+  // What is owed since before the start may be due before the sender is made.
+  const earlyPushes: PushEffect[] = [];
+  const { waitingMax } = config.push;
+  let push = (p: PushEffect): void => {
+    if (earlyPushes.length < waitingMax) earlyPushes.push(p);
+  };
   const given = { makes: true, serves: true, share, lease, promoted, input, ending };
   const open = await openNode(config, (p) => deliver(p), { ...given, push: (p) => push(p) });
   const process = systemProcess();
@@ -246,6 +251,7 @@ export async function startNode(
     const opened = await openServices(config, open, (o, done) => front.openSession(o, done));
     const services: Services = { ...opened, push: await openPush(config, open) };
     push = (p) => services.push?.sender.take(p);
+    for (const p of earlyPushes.splice(0)) push(p);
     const acme = await openAcme(config, open);
     const front = await createFront(config, open, process, services, acme?.tls ?? null);
     deliver = announceFirst(services.gateway.presences, (packet) => front.deliver(packet));
