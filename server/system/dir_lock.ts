@@ -3,6 +3,13 @@ import { statOf } from "./small_file.ts";
 /** Milliseconds that a Deno without `tryLock` (before 2.5) waits before it says "held". */
 const LOCK_WAIT_MS = 500;
 
+/**
+ * How often a lock that is held is tried again, and after how long each time (ms): a process that is
+ * just being made has the files of the one that makes it, with their locks, until it runs.
+ */
+const AGAIN_MAX = 4;
+const AGAIN_MS = 50;
+
 /** A held lock. The kernel gives it back when the process ends, however it ends. */
 export interface DirLock {
   /** Gives it back; the file stays, since removing it would let two processes in. */
@@ -17,9 +24,12 @@ interface TryLock {
 /** Takes an exclusive lock where nobody holds it; otherwise closes the file, now or later. */
 async function tryLock(file: Deno.FsFile): Promise<boolean> {
   if ((file as TryLock).tryLock !== undefined) {
-    const taken = await (file as TryLock).tryLock!(true);
-    if (!taken) file.close();
-    return taken;
+    for (let again = 0; again <= AGAIN_MAX; again++) {
+      if (again > 0) await new Promise((done) => setTimeout(done, AGAIN_MS));
+      if (await (file as TryLock).tryLock!(true)) return true;
+    }
+    file.close();
+    return false;
   }
   let wanted = true;
   let timer: ReturnType<typeof setTimeout> | undefined;
