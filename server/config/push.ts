@@ -1,6 +1,7 @@
 /** The settings of push messages (RFC 8030). */
 import { z } from "zod";
 import { secureUrl } from "./address.ts";
+import type { Config } from "./config.ts";
 import { bool, group, int, ints, optional, optionalPath, tables } from "./knob.ts";
 
 /** What a push service may call its sender by (RFC 8292 section 2.1). */
@@ -80,6 +81,13 @@ const push = {
     doc: "Ports for push services although they are well known for another protocol than HTTP.",
   }),
 } as const;
+
+/** What services owe each other: each has an id of its own. */
+export function pushFaults({ push: { services } }: Config): readonly string[] {
+  const ids = services.map(({ id }) => id);
+  const twice = ids.find((id, i) => ids.indexOf(id) < i);
+  return twice === undefined ? [] : [`push.services has id ${twice} twice: keep one`];
+}
 
 /** This group. */
 export const PUSH_KNOBS = { push: group(push) } as const;

@@ -2,6 +2,7 @@
 import { OTHERS_PART } from "../../shard/limits.ts";
 import { acmeFaults, acmeWarnings, speaksTls } from "./acme.ts";
 import { outsideFaults, outsideWarnings } from "./sign_in.ts";
+import { pushFaults } from "./push.ts";
 import { standbyFaults } from "./standby.ts";
 import { STORE_LIMITS } from "../node/ports.ts";
 import type { Config, RegistrationMode, Settings } from "./config.ts";
@@ -330,6 +331,7 @@ export function relationFaults(config: Config, filesMax: number | null): readonl
     ...adminFaults(config),
     ...jwtFaults(config),
     ...outsideFaults(config),
+    ...pushFaults(config),
     ...limitFaults(config, filesMax),
     ...accountFaults(config),
     ...rateFaults(config),

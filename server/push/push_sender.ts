@@ -1,8 +1,9 @@
 /**
  * Sends push messages (RFC 8030) for the shards of this node. It keeps nothing: what it does not come
  * to, or what a push service does not take, the shard asks for again. Each push service, which is a
- * host and port, or one of the settings that passes push messages on, has a part of the requests that are under way at once; one that fails all the time is
- * tried by single requests, at growing distances, while all else for it is put off at no cost.
+ * host and port, or one of the settings that passes push messages on, has a part of the requests that
+ * are under way at once; one that fails all the time is tried by single requests, at growing
+ * distances, while all else for it is put off at no cost.
  */
 import type { HookAnswer, PostPush, Runtime } from "../node/ports.ts";
 import type { Ops } from "../../shard/ops.ts";

@@ -44,8 +44,8 @@ export function pushSchema(limits: ProtocolLimits) {
       : null;
     const issue = { code: "custom", input: value } as const;
     if (missing != null) issues.push({ ...issue, path: [missing], message: "is missing" });
-    const both = value.endpoint ?? value.keys;
-    if (value.service === undefined ? value.token !== undefined : both !== undefined) {
+    const direct = value.endpoint ?? value.keys;
+    if (value.service === undefined ? value.token !== undefined : direct !== undefined) {
       const message = "must have either endpoint and keys, or service and token";
       issues.push({ ...issue, path: [], message });
     }
